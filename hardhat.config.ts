@@ -1,0 +1,14 @@
+import hardhatNetworkHelpers from '@nomicfoundation/hardhat-network-helpers'
+import hardhatViem from '@nomicfoundation/hardhat-viem'
+import hardhatViemAssertions from '@nomicfoundation/hardhat-viem-assertions'
+import { defineConfig } from 'hardhat/config'
+
+export default defineConfig({
+  plugins: [hardhatNetworkHelpers, hardhatViem, hardhatViemAssertions],
+  solidity: {
+    version: '0.8.37',
+    path: new URL('./node_modules/solc/soljson.js', import.meta.url).pathname,
+    settings: { optimizer: { enabled: true, runs: 1_000_000 }, evmVersion: 'prague' },
+  },
+  networks: { default: { type: 'edr-simulated', hardfork: 'prague' } },
+})
