@@ -1,0 +1,82 @@
+// What a hub says about itself, and how people sign in to it.
+
+import { z } from 'zod'
+import { address, amount, hash, plainText, uint64, walletSignature } from './wire.ts'
+
+const tokenInfo = z.object({
+  address,
+  name: z.string(),
+  version: z.string(),
+  symbol: z.string(),
+  decimals: z.int().min(0).max(36),
+  minimumDeposit: amount,
+  relayFee: amount,
+})
+
+/** `GET /.well-known/jandon`. Delays are in seconds, the fee in basis points of each tip, rounded down. */
+export const hubInfo = z.object({
+  protocol: z.literal('jandon/1'),
+  chainId: z.int(),
+  channels: z.object({ address, features: z.array(z.string()) }),
+  hubAccount: address,
+  vault: address,
+  collectors: z.object({ erc3009: address }),
+  receiver: address,
+  receiverAuthorizer: address,
+  withdrawDelay: z.object({ minimum: z.int(), maximum: z.int() }),
+  tokens: z.array(tokenInfo),
+  tipFeeBasisPoints: z.int(),
+  feeAccount: address,
+  treasury: address,
+  receiptSigner: address,
+  epoch: hash,
+  group: uint64,
+  confirmations: z.int(),
+  signatureBackend: z.string(),
+  rails: z.array(z.object({ id: z.string(), currencies: z.array(z.string()) })),
+  limits: z.object({ bodyBytes: z.int(), tipsPerBasket: z.int(), pageSize: z.int() }),
+})
+
+/** Answer to `POST /v1/sessions/nonces`. */
+export const nonceAnswer = z.object({ nonce: z.string(), expiresAt: uint64 })
+
+/** `POST /v1/sessions`: an EIP-4361 message for this hub's origin and chain, and its signature. */
+export const sessionRequest = z.strictObject({
+  message: z.string().min(1).max(4_096),
+  signature: walletSignature,
+})
+
+/** Answer to `POST /v1/sessions`. Times in Unix milliseconds. */
+export const sessionAnswer = z.object({ token: z.string(), address, expiresAt: uint64 })
+
+/** `POST /v1/creators` */
+export const creatorRequest = z.strictObject({
+  handle: z.string().max(64),
+  account: address,
+  displayName: plainText(60),
+  signature: walletSignature,
+})
+
+export const creatorView = z.object({
+  handle: z.string(),
+  account: address,
+  displayName: z.string(),
+})
+
+/** A creator's money in one token, base units: accepted − yours is still on its way; yours − paid can be taken now. */
+export const creatorAmounts = z.object({
+  token: address,
+  accepted: amount,
+  yours: amount,
+  paid: amount,
+})
+
+/** Answer to `GET /v1/creators/:handle/amounts`, for the creator alone. */
+export const creatorAmountsAnswer = z.object({
+  creator: creatorView,
+  amounts: z.array(creatorAmounts),
+})
+
+export type HubInfo = z.output<typeof hubInfo>
+export type TokenInfo = z.output<typeof tokenInfo>
+export type CreatorView = z.output<typeof creatorView>

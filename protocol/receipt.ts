@@ -1,0 +1,201 @@
+// Receipts: a signed commit-group header, and for each tip its leaf and the path from the leaf to the header's root.
+// A receipt proves that the hub accepted the tip; it says nothing about who is entitled to what now.
+
+import type { Address, Hex } from 'viem'
+import { domainSeparator, hexToBytes } from 'viem'
+import { concatBytes, keccak, keccakBytes, layWords, typedDigest, typeHash } from './keccak.ts'
+import { recoverSigner } from './signature.ts'
+
+/** What a receipt says of one tip. Amounts in base units; totals are those after this tip. */
+export type ReceiptLeaf = {
+  salt: Hex
+  epoch: Hex
+  group: bigint
+  index: number
+  channelId: Hex
+  basketId: Hex
+  voucherSignature: Hex
+  to: Hex
+  ref: Hex
+  amount: bigint
+  fee: bigint
+  chargedAfter: bigint
+  acceptedAfter: bigint
+}
+
+/** A commit group: everything that the hub wrote to disk in one synced batch. `closedAt` is in Unix milliseconds. */
+export type GroupHeader = {
+  epoch: Hex
+  number: bigint
+  previous: Hex
+  tipsRoot: Hex
+  tipCount: number
+  journalHash: Hex
+  closedAt: bigint
+}
+
+/** The receipt of a basket: its tips with their paths, under the signed header of the group that committed them. */
+export type BasketReceipt = {
+  basketId: Hex
+  header: GroupHeader
+  headerSignature: Hex
+  tips: readonly { leaf: ReceiptLeaf; path: readonly Hex[] }[]
+}
+
+/** Whose receipts these are: the chain and the hub account that the signing domain names. */
+export type HubIdentity = { chainId: number; hubAccount: Address }
+
+/** The first `previous`, and the root of a group without tips. */
+export const zeroHash: Hex = `0x${'00'.repeat(32)}`
+
+const headerTypeHash = typeHash(
+  'CommitGroup(bytes32 epoch,uint64 number,bytes32 previous,bytes32 tipsRoot,uint32 tipCount,bytes32 journalHash,uint64 closedAt)',
+)
+
+/** The EIP-712 separator of the hub's own signatures (receipts and quotes). */
+export function hubDomainSeparator({ chainId, hubAccount }: HubIdentity): Hex {
+  const domain = { name: 'jandon', version: '1', chainId, verifyingContract: hubAccount }
+  return domainSeparator({ domain })
+}
+
+/** The hash by which the next header, and the vault's journal, refer to this one. */
+export function headerHash(header: GroupHeader): Hex {
+  return keccak(
+    layWords([
+      headerTypeHash,
+      header.epoch,
+      header.number,
+      header.previous,
+      header.tipsRoot,
+      BigInt(header.tipCount),
+      header.journalHash,
+      header.closedAt,
+    ]),
+  )
+}
+
+/** The digest that the hub's receipt key signs. */
+export function headerDigest(header: GroupHeader, separator: Hex): Hex {
+  return typedDigest(separator, headerHash(header))
+}
+
+/** The hash of a leaf: keccak256 of a zero byte and the leaf's fields in order. */
+export function leafHash(leaf: ReceiptLeaf): Uint8Array {
+  const fields = layWords([
+    leaf.salt,
+    leaf.epoch,
+    leaf.group,
+    BigInt(leaf.index),
+    leaf.channelId,
+    leaf.basketId,
+    keccak(hexToBytes(leaf.voucherSignature)),
+    leaf.to,
+    leaf.ref,
+    leaf.amount,
+    leaf.fee,
+    leaf.chargedAfter,
+    leaf.acceptedAfter,
+  ])
+  return keccakBytes(concatBytes([new Uint8Array([0]), fields]))
+}
+
+/** The levels of a Merkle tree, leaves first. A node without a sibling goes up as it is. */
+export function merkleLevels(leaves: readonly Uint8Array[]): Uint8Array[][] {
+  const levels: Uint8Array[][] = [[...leaves]]
+  for (let level = levels[0] ?? []; level.length > 1; ) {
+    level = parentLevel(level)
+    levels.push(level)
+  }
+  return levels
+}
+
+/** The siblings on the way from leaf `index` to the root of `levels`. */
+export function merklePath(levels: readonly Uint8Array[][], index: number): Uint8Array[] {
+  const path: Uint8Array[] = []
+  let position = index
+  for (const level of levels.slice(0, -1)) {
+    const sibling = level[position % 2 === 0 ? position + 1 : position - 1]
+    if (sibling) path.push(sibling)
+    position = Math.floor(position / 2)
+  }
+  return path
+}
+
+/** The root that a leaf and its path lead to, or `undefined` when the path has the wrong length for `count` leaves. */
+export function rootFromPath(
+  leaf: Uint8Array,
+  { index, count, path }: { index: number; count: number; path: readonly Uint8Array[] },
+): Uint8Array | undefined {
+  if (index >= count) return undefined
+  const siblings = [...path]
+  let node = leaf
+  let position = index
+  for (let width = count; width > 1; width = Math.ceil(width / 2)) {
+    const alone = position === width - 1 && position % 2 === 0
+    if (!alone) {
+      const sibling = siblings.shift()
+      if (!sibling) return undefined
+      node = position % 2 === 0 ? parentHash(node, sibling) : parentHash(sibling, node)
+    }
+    position = Math.floor(position / 2)
+  }
+  return siblings.length === 0 ? node : undefined
+}
+
+/**
+ * Checks a receipt with nothing but the hub's identity and the address of its receipt key.
+ *
+ * Returns what is wrong with it in words, or `undefined` when every tip leads to the signed root.
+ */
+export async function receiptFault(
+  receipt: BasketReceipt,
+  { hub, receiptSigner }: { hub: HubIdentity; receiptSigner: Address },
+): Promise<string | undefined> {
+  const { header, tips } = receipt
+  const digest = headerDigest(header, hubDomainSeparator(hub))
+  const signer = await recoverSigner(digest, receipt.headerSignature)
+  if (signer?.toLowerCase() !== receiptSigner.toLowerCase()) {
+    return `the header of group ${header.number} is not signed by ${receiptSigner}`
+  }
+  if (tips.length === 0) return 'the receipt names no tip'
+  for (const { leaf, path } of tips) {
+    const fault = leafFault(receipt, leaf, path)
+    if (fault) return fault
+  }
+  return undefined
+}
+
+function leafFault(
+  { basketId, header }: BasketReceipt,
+  leaf: ReceiptLeaf,
+  path: readonly Hex[],
+): string | undefined {
+  const name = `tip ${leaf.index} of group ${leaf.group}`
+  if (leaf.epoch !== header.epoch || leaf.group !== header.number) {
+    return `${name} belongs to another group than ${header.number}`
+  }
+  if (leaf.basketId !== basketId) return `${name} belongs to another basket`
+  const siblings = path.map((hash) => hexToBytes(hash))
+  const root = rootFromPath(leafHash(leaf), {
+    index: leaf.index,
+    count: header.tipCount,
+    path: siblings,
+  })
+  const expected = hexToBytes(header.tipsRoot)
+  const same = root?.every((byte, at) => byte === expected[at])
+  return same ? undefined : `${name} does not lead to the root of its group`
+}
+
+function parentLevel(level: readonly Uint8Array[]): Uint8Array[] {
+  const parents: Uint8Array[] = []
+  for (let at = 0; at < level.length; at += 2) {
+    const left = level[at]
+    const right = level[at + 1]
+    if (left) parents.push(right ? parentHash(left, right) : left)
+  }
+  return parents
+}
+
+function parentHash(left: Uint8Array, right: Uint8Array): Uint8Array {
+  return keccakBytes(concatBytes([new Uint8Array([1]), left, right]))
+}

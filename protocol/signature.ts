@@ -1,0 +1,31 @@
+// What counts as a signature here: exactly what the canonical contract takes, so that nothing is accepted that cannot be claimed.
+
+import type { Address, Hex } from 'viem'
+import { recoverAddress } from 'viem'
+
+const halfOrder = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0n
+
+/** An ECDSA signature in 65 bytes: r, s (in the lower half of the order), v (27 or 28). */
+export function isCanonicalSignature(signature: Hex): boolean {
+  if (!/^0x[0-9a-f]{128}(1b|1c)$/i.test(signature)) return false
+  const r = BigInt(signature.slice(0, 66))
+  const s = BigInt(`0x${signature.slice(66, 130)}`)
+  return r > 0n && s > 0n && s <= halfOrder
+}
+
+/** Who signed `digest`, or `undefined` when the signature is not canonical or recovers no key. Slow: not for the tip path. */
+export async function recoverSigner(digest: Hex, signature: Hex): Promise<Address | undefined> {
+  if (!isCanonicalSignature(signature)) return undefined
+  try {
+    const signer = await recoverAddress({ hash: digest, signature })
+    return lowerCase(signer)
+  } catch (cause) {
+    if (cause instanceof Error) return undefined
+    throw cause
+  }
+}
+
+/** The one spelling of addresses and hashes inside jandon: lower case. */
+export function lowerCase(hex: Hex): Hex {
+  return hex.toLowerCase() as Hex
+}

@@ -1,0 +1,84 @@
+// Tips and the voucher that names them: one signature over any number of itemised tips.
+
+import type { Address, Hex } from 'viem'
+import { hexToBytes, pad, stringToBytes } from 'viem'
+import { concatBytes, keccak, keccakBytes, layWords, typedDigest, typeHash } from './keccak.ts'
+
+/** How many tips one voucher may name. */
+export const tipsPerBasket = { minimum: 1, maximum: 256 } as const
+
+/** The longest message that a tip can carry, in UTF-8 bytes. */
+export const maxMessageBytes = 1_000
+
+export const tipVoucherTypes = {
+  TipVoucher: [
+    { name: 'channelId', type: 'bytes32' },
+    { name: 'maxClaimableAmount', type: 'uint128' },
+    { name: 'tips', type: 'Tip[]' },
+  ],
+  Tip: [
+    { name: 'to', type: 'bytes32' },
+    { name: 'amount', type: 'uint128' },
+    { name: 'ref', type: 'bytes32' },
+  ],
+} as const
+
+/**
+ * One tip. `to` is the creator's address padded to 32 bytes, `amount` is in base units and above zero, and `ref` is fresh
+ * random, or the commitment to a message ({@link messageRef}).
+ */
+export type Tip = { to: Hex; amount: bigint; ref: Hex }
+
+/** A basket of tips under one signature. `maxClaimableAmount` is cumulative over the channel's life. */
+export type TipVoucher = { channelId: Hex; maxClaimableAmount: bigint; tips: readonly Tip[] }
+
+const tipType = 'Tip(bytes32 to,uint128 amount,bytes32 ref)'
+const tipTypeHash = typeHash(tipType)
+const tipVoucherTypeHash = typeHash(
+  `TipVoucher(bytes32 channelId,uint128 maxClaimableAmount,Tip[] tips)${tipType}`,
+)
+
+/** The EIP-712 hash of the list of tips: keccak256 of the concatenated tip hashes. */
+export function tipsHash(tips: readonly Tip[]): Hex {
+  return keccak(
+    concatBytes(
+      tips.map(({ to, amount, ref }) => keccakBytes(layWords([tipTypeHash, to, amount, ref]))),
+    ),
+  )
+}
+
+/** What a basket is called, whatever maximum it is signed with: keccak256(channelId ‖ tipsHash). */
+export function basketId(channelId: Hex, hashOfTips: Hex): Hex {
+  return keccak(layWords([channelId, hashOfTips]))
+}
+
+/** The digest that the payer side signs for a basket, given the hash of its tips. */
+export function tipVoucherDigest(
+  {
+    channelId,
+    maxClaimableAmount,
+    tipsHash,
+  }: { channelId: Hex; maxClaimableAmount: bigint; tipsHash: Hex },
+  separator: Hex,
+): Hex {
+  const words = layWords([tipVoucherTypeHash, channelId, maxClaimableAmount, tipsHash])
+  return typedDigest(separator, keccak(words))
+}
+
+/** The `to` of a tip for a creator's address. */
+export function tipTo(address: Address): Hex {
+  return pad(address, { size: 32 })
+}
+
+/**
+ * The `ref` of a tip that carries a message: keccak256(salt ‖ message). The payer's signature thereby covers the words,
+ * and the salt (32 fresh random bytes) keeps the ref unique and the words unguessable.
+ */
+export function messageRef({ salt, text }: { salt: Hex; text: string }): Hex {
+  return keccak(concatBytes([hexToBytes(salt), stringToBytes(text)]))
+}
+
+/** What the tips of a basket add up to, in base units. */
+export function tipsTotal(tips: readonly Tip[]): bigint {
+  return tips.reduce((total, tip) => total + tip.amount, 0n)
+}
