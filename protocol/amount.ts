@@ -54,3 +54,13 @@ export function mulDiv(
   const quotient = product / denominator
   return rounding === 'up' && product % denominator !== 0n ? quotient + 1n : quotient
 }
+
+/** The larger of two amounts. */
+export function larger(a: bigint, b: bigint): bigint {
+  return a > b ? a : b
+}
+
+/** The smaller of two amounts. */
+export function smaller(a: bigint, b: bigint): bigint {
+  return a < b ? a : b
+}

@@ -255,7 +255,8 @@ export function fromProblem(body: unknown): HubError | undefined {
   if (typeof body !== 'object' || body === null) return undefined
   const { code, detail, values } = body as { [field: string]: unknown }
   if (typeof code !== 'string' || !Object.hasOwn(errorTable, code)) return undefined
+  const named = typeof values === 'object' && values !== null && !Array.isArray(values)
   return new HubError(code as ErrorCode, typeof detail === 'string' ? detail : code, {
-    values: (typeof values === 'object' && values !== null ? values : {}) as ErrorValues,
+    values: (named ? values : {}) as ErrorValues,
   })
 }

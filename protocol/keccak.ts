@@ -21,13 +21,14 @@ export function typeHash(encodedType: string): Hex {
   return keccak(stringToBytes(encodedType))
 }
 
-/** `abi.encode` of static values: each becomes one 32-byte word, right-aligned. */
+/** `abi.encode` of static values: each becomes one 32-byte word, right-aligned. Throws when a value is longer than that. */
 export function layWords(values: readonly (Hex | bigint)[]): Uint8Array {
   const words = new Uint8Array(values.length * 32)
   let end = 0
   for (const value of values) {
     end += 32
     const bytes = typeof value === 'bigint' ? bigintBytes(value) : hexToBytes(value)
+    if (bytes.length > 32) throw new RangeError(`${bytes.length} bytes do not fit a word`)
     words.set(bytes, end - bytes.length)
   }
   return words

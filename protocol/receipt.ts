@@ -39,7 +39,7 @@ export type BasketReceipt = {
   basketId: Hex
   header: GroupHeader
   headerSignature: Hex
-  tips: readonly { leaf: ReceiptLeaf; path: readonly Hex[] }[]
+  tips: { leaf: ReceiptLeaf; path: Hex[] }[]
 }
 
 /** Whose receipts these are: the chain and the hub account that the signing domain names. */
@@ -121,12 +121,12 @@ export function merklePath(levels: readonly Uint8Array[][], index: number): Uint
   return path
 }
 
-/** The root that a leaf and its path lead to, or `undefined` when the path has the wrong length for `count` leaves. */
+/** The root that a leaf and its path lead to, or `undefined` when there is no such place or path in a tree of `count` leaves. */
 export function rootFromPath(
   leaf: Uint8Array,
   { index, count, path }: { index: number; count: number; path: readonly Uint8Array[] },
 ): Uint8Array | undefined {
-  if (index >= count) return undefined
+  if (!isPlace(index, count)) return undefined
   const siblings = [...path]
   let node = leaf
   let position = index
@@ -158,6 +158,9 @@ export async function receiptFault(
     return `the header of group ${header.number} is not signed by ${receiptSigner}`
   }
   if (tips.length === 0) return 'the receipt names no tip'
+  if (new Set(tips.map(({ leaf }) => leaf.index)).size < tips.length) {
+    return 'the receipt names a tip twice'
+  }
   for (const { leaf, path } of tips) {
     const fault = leafFault(receipt, leaf, path)
     if (fault) return fault
@@ -175,6 +178,9 @@ function leafFault(
     return `${name} belongs to another group than ${header.number}`
   }
   if (leaf.basketId !== basketId) return `${name} belongs to another basket`
+  if (!isPlace(leaf.index, header.tipCount)) {
+    return `${name} does not exist: the group holds ${header.tipCount}`
+  }
   const siblings = path.map((hash) => hexToBytes(hash))
   const root = rootFromPath(leafHash(leaf), {
     index: leaf.index,
@@ -184,6 +190,10 @@ function leafFault(
   const expected = hexToBytes(header.tipsRoot)
   const same = root?.every((byte, at) => byte === expected[at])
   return same ? undefined : `${name} does not lead to the root of its group`
+}
+
+function isPlace(index: number, count: number): boolean {
+  return Number.isInteger(index) && index >= 0 && index < count
 }
 
 function parentLevel(level: readonly Uint8Array[]): Uint8Array[] {

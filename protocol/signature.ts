@@ -3,14 +3,15 @@
 import type { Address, Hex } from 'viem'
 import { recoverAddress } from 'viem'
 
-const halfOrder = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0n
+const order = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n
+const halfOrder = order / 2n
 
-/** An ECDSA signature in 65 bytes: r, s (in the lower half of the order), v (27 or 28). */
+/** An ECDSA signature in 65 bytes: r (below the order), s (in its lower half), v (27 or 28). */
 export function isCanonicalSignature(signature: Hex): boolean {
-  if (!/^0x[0-9a-f]{128}(1b|1c)$/i.test(signature)) return false
+  if (!/^0x[0-9a-fA-F]{128}1[bcBC]$/.test(signature)) return false
   const r = BigInt(signature.slice(0, 66))
   const s = BigInt(`0x${signature.slice(66, 130)}`)
-  return r > 0n && s > 0n && s <= halfOrder
+  return r > 0n && r < order && s > 0n && s <= halfOrder
 }
 
 /** Who signed `digest`, or `undefined` when the signature is not canonical or recovers no key. Slow: not for the tip path. */

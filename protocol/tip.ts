@@ -7,9 +7,6 @@ import { concatBytes, keccak, keccakBytes, layWords, typedDigest, typeHash } fro
 /** How many tips one voucher may name. */
 export const tipsPerBasket = { minimum: 1, maximum: 256 } as const
 
-/** The longest message that a tip can carry, in UTF-8 bytes. */
-export const maxMessageBytes = 1_000
-
 export const tipVoucherTypes = {
   TipVoucher: [
     { name: 'channelId', type: 'bytes32' },

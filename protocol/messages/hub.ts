@@ -1,7 +1,16 @@
 // What a hub says about itself, and how people sign in to it.
 
 import { z } from 'zod'
-import { address, amount, hash, plainText, uint64, walletSignature } from './wire.ts'
+import {
+  address,
+  amount,
+  handle,
+  hash,
+  plainText,
+  uint64,
+  uint256,
+  walletSignature,
+} from './wire.ts'
 
 const tokenInfo = z.object({
   address,
@@ -11,6 +20,16 @@ const tokenInfo = z.object({
   decimals: z.int().min(0).max(36),
   minimumDeposit: amount,
   relayFee: amount,
+})
+
+/** What a token is worth: minor units of `currency` per whole token, as a fraction. A hint for display and conversion. */
+const tokenRate = z.object({
+  token: address,
+  currency: z.string(),
+  numerator: uint256,
+  denominator: uint256.refine((value) => value > 0n, 'must be above zero'),
+  source: z.string(),
+  asOf: uint64,
 })
 
 /** `GET /.well-known/jandon`. Delays are in seconds, the fee in basis points of each tip, rounded down. */
@@ -34,6 +53,7 @@ export const hubInfo = z.object({
   confirmations: z.int(),
   signatureBackend: z.string(),
   rails: z.array(z.object({ id: z.string(), currencies: z.array(z.string()) })),
+  rates: z.array(tokenRate),
   limits: z.object({ bodyBytes: z.int(), tipsPerBasket: z.int(), pageSize: z.int() }),
 })
 
@@ -51,7 +71,7 @@ export const sessionAnswer = z.object({ token: z.string(), address, expiresAt: u
 
 /** `POST /v1/creators` */
 export const creatorRequest = z.strictObject({
-  handle: z.string().max(64),
+  handle,
   account: address,
   displayName: plainText(60),
   signature: walletSignature,

@@ -12,7 +12,9 @@ import {
   walletSignature,
 } from './wire.ts'
 
-const destination = z.record(z.string().max(40), z.string().max(200))
+const destination = z
+  .record(z.string().max(40), z.string().max(200))
+  .refine((fields) => Object.keys(fields).length <= 20, 'must have at most 20 fields')
 
 /** `POST /v1/quotes` */
 export const quoteRequest = z.strictObject({
@@ -32,7 +34,7 @@ export const quoteLine = z.object({
   label: z.string(),
   amount: z
     .string()
-    .regex(/^-?\d+$/)
+    .regex(/^-?\d{1,39}$/)
     .transform(BigInt),
 })
 
@@ -71,6 +73,7 @@ export const payoutStates = [
   'PAID_PROVISIONAL',
   'SETTLED',
   'REJECTED',
+  'RETURNED',
   'FAILED',
 ] as const
 

@@ -148,6 +148,7 @@ export const tipView = z.object({
   basketId: hash,
   channelId: hash,
   payer: address,
+  token: address,
   to: hash,
   ref: hash,
   amount,

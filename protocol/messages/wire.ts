@@ -26,7 +26,7 @@ export const handle = z
   .string()
   .regex(handlePattern, 'must be 2 to 30 of a-z, 0-9, _ and -, beginning with a letter or digit')
 
-/** Text that people read: no control characters, at most `maximum` UTF-16 units, not blank. */
+/** Text that people read: no control characters, at most `maximum` code points, not blank. */
 export function plainText(maximum: number) {
   return z
     .string()

@@ -1,0 +1,26 @@
+// `jandon dev`: the local chain, the hub and the bank, as `npm start` runs them.
+
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { UsageError } from './failure.ts'
+
+const script = fileURLToPath(new URL('../../scripts/dev/main.ts', import.meta.url))
+const root = fileURLToPath(new URL('../..', import.meta.url))
+
+/** Runs until the development stack stops; answers its exit code. A Ctrl-C is the stack's to handle. */
+export function runDev(args: readonly string[]): Promise<number> {
+  if (!existsSync(script)) {
+    throw new UsageError('"jandon dev" works in the repository only: clone it, then run npm start')
+  }
+  const child = spawn(process.execPath, [script, ...args], { stdio: 'inherit', cwd: root })
+  const pass = (signal: NodeJS.Signals) => {
+    child.kill(signal)
+  }
+  process.on('SIGINT', () => undefined)
+  process.on('SIGTERM', pass)
+  return new Promise((resolve, reject) => {
+    child.on('error', reject)
+    child.on('exit', (code, signal) => resolve(code ?? (signal === 'SIGINT' ? 130 : 1)))
+  })
+}

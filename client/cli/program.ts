@@ -1,0 +1,202 @@
+// What can be typed: the commands with their arguments and options.
+
+import { Command, InvalidArgumentError, Option } from 'commander'
+import * as channel from './channel-commands.ts'
+import type { QuoteOptions } from './creator-commands.ts'
+import * as creator from './creator-commands.ts'
+import type { Session } from './session.ts'
+import type { GlobalOptions } from './settings.ts'
+import { status } from './status-command.ts'
+import type { Report } from './terminal.ts'
+import * as tips from './tip-commands.ts'
+
+/** How a chosen command is carried out. */
+export type Runner = (
+  options: GlobalOptions,
+  command: (session: Session) => Promise<Report>,
+) => Promise<void>
+
+type Given<T = object> = GlobalOptions & T
+
+const currencyOption = ['--currency <code>', 'the amount is in this currency, such as KRW'] as const
+const listed = 20
+
+/** The parser. `confirm` asks the person at the terminal before money leaves. */
+export function createProgram(run: Runner, confirm: creator.Confirm): Command {
+  const program = new Command('jandon')
+    .description('Tip from one deposit, with proof. Amounts are in units of the token: 5, 0.05')
+    .option('--json', 'print exactly one line of JSON on stdout')
+    .option('--hub <url>', 'the hub (JANDON_HUB; else the one that "npm start" runs)')
+    .option('--rpc <url>', 'an RPC endpoint of its chain (JANDON_RPC)')
+    .option('--as <wallet>', 'a development wallet: you, fan, busker, painter')
+    .option('--key-file <path>', 'a file with the private key of the wallet (or JANDON_KEY)')
+    .option('--home <folder>', 'where vouchers and receipts are kept')
+    .option('--hub-key <address>', 'the receipt key to trust, instead of the one first seen')
+  program
+    .command('dev')
+    .description('run a local chain, a hub and a bank, and one visible round')
+    .allowUnknownOption()
+    .argument('[options...]')
+  addChannelCommands(program, run)
+  addTipCommands(program, run)
+  addCreatorCommands(program, run, confirm)
+  program
+    .command('status')
+    .description('see how everything stands, and send again what had no answer')
+    .action((given: Given) => run(given, status))
+  for (const command of program.commands) mergeGlobals(command)
+  return program
+}
+
+function addChannelCommands(program: Command, run: Runner) {
+  program
+    .command('open')
+    .description('open a channel with a deposit, without gas')
+    .requiredOption('--deposit <amount>', 'how much to deposit')
+    .option(...currencyOption)
+    .action((given: Given<{ deposit: string; currency?: string }>) =>
+      run(given, (session) => channel.open(session, given)),
+    )
+  program
+    .command('top-up')
+    .description('add to the open channel, without gas')
+    .argument('<amount>')
+    .option(...currencyOption)
+    .action((amount: string, given: Given<{ currency?: string }>) =>
+      run(given, (session) => channel.topUp(session, amount, given)),
+    )
+  program
+    .command('balance')
+    .description('see what is in the channel, in the wallet, and what a creator has')
+    .action((given: Given) => run(given, channel.balance))
+  program
+    .command('refund')
+    .description('take unspent money back at once, all of it or an amount')
+    .argument('[amount]')
+    .option(...currencyOption)
+    .action((amount: string | undefined, given: Given<{ currency?: string }>) =>
+      run(given, (session) => channel.refund(session, amount, given)),
+    )
+  program
+    .command('withdraw')
+    .description('take the deposit back alone, without the hub; needs gas and the withdraw delay')
+    .option('--wait', 'stay until the delay is over, and finish')
+    .action((given: Given<{ wait?: boolean }>) =>
+      run(given, (session) => channel.withdraw(session, given)),
+    )
+}
+
+function addTipCommands(program: Command, run: Runner) {
+  program
+    .command('tip')
+    .description('tip one creator')
+    .argument('<to>', 'a handle such as @busker, or an address')
+    .argument('<amount>')
+    .option('-m, --message <text>', 'words that go with it')
+    .option(...currencyOption)
+    .action((to: string, amount: string, given: Given<{ message?: string; currency?: string }>) =>
+      run(given, (session) => tips.tip(session, { to, amount, message: given.message }, given)),
+    )
+  program
+    .command('basket')
+    .description('tip several creators under one signature: @busker 0.05 @painter 0.10')
+    .argument('<pairs...>', 'recipient and amount, in turn')
+    .option(...currencyOption)
+    .action((pairs: string[], given: Given<{ currency?: string }>) =>
+      run(given, (session) => tips.basket(session, pairs, given)),
+    )
+  program
+    .command('history')
+    .description('see what was tipped, and how far the money came')
+    .option('-n, --limit <count>', 'how many baskets', wholeNumber, listed)
+    .action((given: Given<{ limit: number }>) =>
+      run(given, (session) => tips.history(session, given)),
+    )
+  program
+    .command('verify')
+    .description('check a receipt offline, against the hub as first seen')
+    .argument('<receipt>', 'the beginning of a basket id of the history, or a JSON file')
+    .action((receipt: string, given: Given) =>
+      run(given, (session) => tips.verify(session, receipt)),
+    )
+}
+
+function addCreatorCommands(program: Command, run: Runner, confirm: creator.Confirm) {
+  program
+    .command('register')
+    .description('become a creator: a handle that people can tip')
+    .argument('<handle>')
+    .argument('[name]', 'the name that people see')
+    .action((handle: string, name: string | undefined, given: Given) =>
+      run(given, (session) => creator.register(session, handle, name)),
+    )
+  program
+    .command('statement')
+    .description('see the tips that came in')
+    .option('-n, --limit <count>', 'how many tips', wholeNumber, listed)
+    .option('--handle <handle>', 'when it was not registered from here')
+    .action((given: Given<{ limit: number; handle?: string }>) =>
+      run(given, (session) => creator.statement(session, given)),
+    )
+  program
+    .command('pay')
+    .description('pay from the vault to any address, without the hub; needs gas')
+    .argument('<to>', 'an address')
+    .argument('<amount>')
+    .action((to: string, amount: string, given: Given) =>
+      run(given, (session) => creator.pay(session, to, amount)),
+    )
+  withDestination(
+    program
+      .command('quote')
+      .description('ask what an amount brings at a bank')
+      .argument('<amount>', 'in units of the token'),
+  ).action((amount: string, given: Given<QuoteOptions>) =>
+    run(given, (session) => creator.quote(session, amount, given)),
+  )
+  withDestination(
+    program
+      .command('cashout')
+      .description('cash out to a bank: a quote that was asked for, or an amount')
+      .argument('<quote-or-amount>', 'the id of a quote, or an amount in units of the token'),
+  )
+    .option('-y, --yes', 'take the quote without asking')
+    .action((which: string, given: Given<QuoteOptions & { yes?: boolean }>) =>
+      run(given, (session) => creator.cashOut(session, which, { ...given, confirm })),
+    )
+  program
+    .command('payouts')
+    .description('see the payouts, or one of them')
+    .argument('[payout]', 'the id or its beginning')
+    .action((payout: string | undefined, given: Given) =>
+      run(given, (session) => creator.payouts(session, payout)),
+    )
+}
+
+function withDestination(command: Command): Command {
+  return command
+    .option('--currency <code>', 'the currency to be paid in, such as KRW')
+    .option('--bank <code>', 'the bank, in Korea its 3 digits')
+    .option('--account <number>', 'the account, digits only')
+    .option('--name <name>', 'whose account it is')
+    .option('--rail <id>', 'the way to the bank; without it the first that pays the currency')
+    .addOption(
+      new Option('--field <name=value>', 'a further field that the rail asks for').argParser(
+        (pair: string, before: string[] | undefined) => [...(before ?? []), pair],
+      ),
+    )
+}
+
+/** Hands the options of the program to the command's action, which gets them as one object with its own. */
+function mergeGlobals(command: Command) {
+  command.hook('preAction', (_, actionCommand) => {
+    for (const [name, value] of Object.entries(actionCommand.optsWithGlobals())) {
+      actionCommand.setOptionValue(name, value)
+    }
+  })
+}
+
+function wholeNumber(text: string): number {
+  if (/^[1-9]\d{0,4}$/.test(text)) return Number(text)
+  throw new InvalidArgumentError('Give a whole number above zero.')
+}

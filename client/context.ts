@@ -1,0 +1,188 @@
+// What every verb of the client works with: the wallet, the hub and its pinned identity, the store, and the session.
+
+import type { Address, Hex, LocalAccount } from 'viem'
+import { bytesToHex } from 'viem'
+import { createSiweMessage } from 'viem/siwe'
+import type { z } from 'zod'
+import { HubError } from '#protocol/errors.ts'
+import type { HubInfo, TokenInfo } from '#protocol/messages/hub.ts'
+import { hubInfo, nonceAnswer, sessionAnswer } from '#protocol/messages/hub.ts'
+import { lowerCase } from '#protocol/signature.ts'
+import { ClientError } from './errors.ts'
+import type { HubApi, HubRequest } from './hub-api.ts'
+import type { HubPin, TokenRecord, WalletRecord } from './records.ts'
+import { readRecord, walletRecord, writeRecord } from './records.ts'
+import type { Store } from './store.ts'
+
+export type Context = {
+  readonly account: LocalAccount
+  readonly voucherKey: LocalAccount
+  readonly api: HubApi
+  readonly store: Store
+  readonly hubKey: Address | undefined
+  readonly rpcUrl: string | undefined
+  readonly maxUnreceipted: bigint | undefined
+  readonly now: () => number
+  readonly wait: (milliseconds: number) => Promise<void>
+  readonly random: (bytes: number) => Uint8Array
+  readonly notice: (text: string) => void
+  /** Kept for the life of the client, never stored. */
+  readonly memory: { info?: HubInfo; token?: string }
+}
+
+const walletKey = 'wallet'
+
+/** What a hub says of itself that may not change; its address may. */
+const pinned = [
+  'chainId',
+  'channels',
+  'hubAccount',
+  'vault',
+  'collector',
+  'receiptSigner',
+] as const satisfies readonly (keyof HubPin)[]
+
+/** The hub's description of itself, checked against the identity that was pinned when this store first met it. */
+export async function connect(context: Context): Promise<{ info: HubInfo; wallet: WalletRecord }> {
+  const info = context.memory.info ?? (await fetchInfo(context))
+  const known = await readWallet(context)
+  if (known) {
+    const wallet = acceptHub(context, { wallet: known, info })
+    if (wallet !== known) await writeWallet(context, wallet)
+    return { info, wallet }
+  }
+  const hub = pinOf(info, context.api.origin)
+  const wallet: WalletRecord = {
+    version: 1,
+    account: lowerCase(context.account.address),
+    hub: { ...hub, receiptSigner: lowerCase(context.hubKey ?? hub.receiptSigner) },
+    tokens: [],
+    handle: null,
+    channels: [],
+    pending: null,
+  }
+  const accepted = acceptHub(context, { wallet, info })
+  await writeWallet(context, accepted)
+  return { info, wallet: accepted }
+}
+
+/** The root record, or `undefined` when this store is new. Throws `wrong_wallet` when it belongs to somebody else. */
+export async function readWallet(context: Context): Promise<WalletRecord | undefined> {
+  const wallet = await readRecord(context.store, walletKey, walletRecord)
+  const address = lowerCase(context.account.address)
+  if (wallet && wallet.account !== address) {
+    throw new ClientError('wrong_wallet', `the store belongs to ${wallet.account}, not ${address}`)
+  }
+  return wallet
+}
+
+export function writeWallet(context: Context, wallet: WalletRecord): Promise<void> {
+  return writeRecord(context.store, walletKey, wallet)
+}
+
+/** The listed token with an address, or the hub's first. */
+export function tokenOf(info: HubInfo, address?: Address): TokenInfo {
+  const token = address
+    ? info.tokens.find((listed) => listed.address === lowerCase(address))
+    : info.tokens[0]
+  if (token) return token
+  throw new HubError('token_not_listed', `the hub does not list ${address ?? 'any token'}`)
+}
+
+/** Sends a request as the signed-in wallet, signing in when needed. */
+export async function callSignedIn<S extends z.ZodType>(
+  context: Context,
+  request: HubRequest,
+  answer: S,
+): Promise<z.output<S>> {
+  try {
+    const token = context.memory.token ?? (await signIn(context))
+    return await context.api.call({ ...request, token }, answer)
+  } catch (error) {
+    if (!(error instanceof HubError) || error.code !== 'session_required') throw error
+    const token = await signIn(context)
+    return await context.api.call({ ...request, token }, answer)
+  }
+}
+
+export function randomHash(context: Context): Hex {
+  return bytesToHex(context.random(32))
+}
+
+async function fetchInfo(context: Context): Promise<HubInfo> {
+  const info = await context.api.call({ path: '/.well-known/jandon' }, hubInfo)
+  context.memory.info = info
+  return info
+}
+
+function pinOf(info: HubInfo, origin: string): HubPin {
+  return {
+    origin,
+    chainId: info.chainId,
+    channels: info.channels.address,
+    hubAccount: info.hubAccount,
+    vault: info.vault,
+    collector: info.collectors.erc3009,
+    receiptSigner: info.receiptSigner,
+  }
+}
+
+/** A hub that became another one is refused. Only the receipt key may change, and only when the user names the new one. */
+function acceptHub(
+  { hubKey, api }: Context,
+  { wallet, info }: { wallet: WalletRecord; info: HubInfo },
+): WalletRecord {
+  const told = pinOf(info, api.origin)
+  const receiptSigner = hubKey ? lowerCase(hubKey) : wallet.hub.receiptSigner
+  const expected: HubPin = { ...wallet.hub, receiptSigner }
+  for (const name of pinned) {
+    if (told[name] !== expected[name]) {
+      throw new ClientError('hub_changed', `${name} is ${told[name]} now, it was ${expected[name]}`)
+    }
+  }
+  if (info.receiver !== expected.vault || info.receiverAuthorizer !== expected.hubAccount) {
+    throw new ClientError('hub_changed', 'the hub’s channels do not pay its own vault')
+  }
+  const tokens = acceptTokens(wallet.tokens, info.tokens)
+  const isKnown = receiptSigner === wallet.hub.receiptSigner && tokens === wallet.tokens
+  return isKnown ? wallet : { ...wallet, hub: expected, tokens }
+}
+
+/** New tokens are taken in; a known one keeps its decimals, so that nobody can move the point of an amount. */
+function acceptTokens(known: TokenRecord[], listed: readonly TokenInfo[]): TokenRecord[] {
+  const added: TokenRecord[] = []
+  for (const { address, symbol, decimals } of listed) {
+    const before = known.find((token) => token.address === address)
+    if (!before) added.push({ address, symbol, decimals })
+    else if (before.decimals !== decimals) {
+      throw new ClientError(
+        'hub_changed',
+        `${symbol} has ${decimals} decimals now, it had ${before.decimals}`,
+      )
+    }
+  }
+  return added.length === 0 ? known : [...known, ...added]
+}
+
+async function signIn(context: Context): Promise<string> {
+  const { info } = await connect(context)
+  const { origin } = context.api
+  const { nonce } = await context.api.call({ path: '/v1/sessions/nonces', body: {} }, nonceAnswer)
+  const message = createSiweMessage({
+    domain: new URL(origin).host,
+    uri: origin,
+    address: context.account.address,
+    chainId: info.chainId,
+    nonce,
+    version: '1',
+    statement: 'Sign in to see and move what is yours at this hub.',
+    issuedAt: new Date(context.now()),
+  })
+  const signature = await context.account.signMessage({ message })
+  const { token } = await context.api.call(
+    { path: '/v1/sessions', body: { message, signature } },
+    sessionAnswer,
+  )
+  context.memory.token = token
+  return token
+}

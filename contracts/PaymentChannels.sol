@@ -1,0 +1,523 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
+import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
+import {Multicall} from "@openzeppelin/contracts/utils/Multicall.sol";
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {IDepositCollector} from "./interfaces/IDepositCollector.sol";
+import {IPaymentChannels} from "./interfaces/IPaymentChannels.sol";
+import {PackedClaims, Row} from "./PackedClaims.sol";
+
+/// @title PaymentChannels
+/// @notice See `IPaymentChannels`. Nobody owns, upgrades or pauses this contract.
+///
+/// Functions that move tokens are guarded against reentrancy, because a deposit trusts the growth of the tokens held.
+/// Claims and `initiateWithdraw` move none and call nothing that can write, so that they need no guard.
+contract PaymentChannels is IPaymentChannels, EIP712, Multicall, ReentrancyGuardTransient {
+    using SafeERC20 for IERC20;
+    using PackedClaims for bytes;
+    using PackedClaims for Row;
+
+    /* TYPES */
+
+    // slot 0: balance, totalClaimed
+    struct Channel {
+        uint128 balance;
+        uint128 totalClaimed;
+    }
+
+    // slot 0: amount, initiatedAt
+    struct Withdrawal {
+        uint128 amount;
+        uint40 initiatedAt;
+    }
+
+    // slot 0: totalClaimed, totalSettled
+    struct Receiver {
+        uint128 totalClaimed;
+        uint128 totalSettled;
+    }
+
+    /* CONSTANTS */
+
+    /// @inheritdoc IPaymentChannels
+    uint40 public constant MIN_WITHDRAW_DELAY = 15 minutes;
+
+    /// @inheritdoc IPaymentChannels
+    uint40 public constant MAX_WITHDRAW_DELAY = 30 days;
+
+    /// @inheritdoc IPaymentChannels
+    bytes32 public constant CHANNEL_CONFIG_TYPEHASH = keccak256(
+        "ChannelConfig(address payer,address payerAuthorizer,address receiver,address receiverAuthorizer,address token,uint40 withdrawDelay,bytes32 salt)" // solhint-disable-line max-line-length
+    );
+
+    /// @inheritdoc IPaymentChannels
+    bytes32 public constant TIP_VOUCHER_TYPEHASH = keccak256(
+        "TipVoucher(bytes32 channelId,uint128 maxClaimableAmount,Tip[] tips)Tip(bytes32 to,uint128 amount,bytes32 ref)" // solhint-disable-line max-line-length
+    );
+
+    bytes32 private constant _VOUCHER_TYPEHASH = keccak256(
+        "Voucher(bytes32 channelId,uint128 maxClaimableAmount)"
+    );
+
+    bytes32 private constant _REFUND_TYPEHASH = keccak256(
+        "Refund(bytes32 channelId,uint256 nonce,uint128 amount)"
+    );
+
+    bytes32 private constant _CLAIM_ENTRY_TYPEHASH = keccak256(
+        "ClaimEntry(bytes32 channelId,uint128 maxClaimableAmount,uint128 totalClaimed)"
+    );
+
+    bytes32 private constant _CLAIM_BATCH_TYPEHASH = keccak256(
+        "ClaimBatch(ClaimEntry[] claims)ClaimEntry(bytes32 channelId,uint128 maxClaimableAmount,uint128 totalClaimed)" // solhint-disable-line max-line-length
+    );
+
+    /* STORAGE */
+
+    /// @inheritdoc IPaymentChannels
+    mapping(bytes32 channelId => Channel channel) public channels;
+
+    /// @inheritdoc IPaymentChannels
+    mapping(bytes32 channelId => Withdrawal withdrawal) public pendingWithdrawals;
+
+    /// @inheritdoc IPaymentChannels
+    mapping(address receiver => mapping(address token => Receiver totals)) public receivers;
+
+    /// @inheritdoc IPaymentChannels
+    mapping(bytes32 channelId => uint256 nonce) public refundNonce;
+
+    /* CONSTRUCTOR */
+
+    /// @notice Deploys the contract; its address and chain are part of everything that is signed for it.
+    constructor() EIP712("x402 Batch Settlement", "1") {}
+
+    /* DEPOSIT */
+
+    /// @inheritdoc IPaymentChannels
+    function deposit(
+        ChannelConfig calldata config,
+        uint128 amount,
+        address collector,
+        bytes calldata collectorData
+    ) external nonReentrant {
+        _checkDeposit(config, amount);
+        if (collector == address(0)) revert ZeroCollector();
+
+        bytes32 channelId = getChannelId(config);
+        _addBalance(channelId, config, amount);
+
+        uint256 expected = IERC20(config.token).balanceOf(address(this)) + amount;
+        IDepositCollector(collector).collect(
+            config.payer,
+            config.token,
+            amount,
+            channelId,
+            msg.sender,
+            collectorData
+        );
+        _checkHeld(config.token, expected);
+    }
+
+    /// @inheritdoc IPaymentChannels
+    function depositDirect(ChannelConfig calldata config, uint128 amount) external nonReentrant {
+        _checkDeposit(config, amount);
+
+        _addBalance(getChannelId(config), config, amount);
+
+        uint256 expected = IERC20(config.token).balanceOf(address(this)) + amount;
+        IERC20(config.token).safeTransferFrom(msg.sender, address(this), amount);
+        _checkHeld(config.token, expected);
+    }
+
+    /* CLAIM AND SETTLE */
+
+    /// @inheritdoc IPaymentChannels
+    function claim(VoucherClaim[] calldata voucherClaims) external {
+        uint256 length = voucherClaims.length;
+        if (length == 0) revert EmptyBatch();
+
+        for (uint256 row = 0; row < length; ++row) {
+            _checkReceiverSide(voucherClaims[row].voucher.channel);
+            _claim(voucherClaims[row]);
+        }
+    }
+
+    /// @inheritdoc IPaymentChannels
+    function claimWithSignature(
+        VoucherClaim[] calldata voucherClaims,
+        bytes calldata authorizerSignature
+    ) external {
+        uint256 length = voucherClaims.length;
+        if (length == 0) revert EmptyBatch();
+
+        address authorizer = voucherClaims[0].voucher.channel.receiverAuthorizer;
+        for (uint256 row = 1; row < length; ++row) {
+            address other = voucherClaims[row].voucher.channel.receiverAuthorizer;
+            if (other != authorizer) revert MixedAuthorizers(row, authorizer, other);
+        }
+        _checkAuthorizerSignature(authorizer, getClaimBatchDigest(voucherClaims), authorizerSignature);
+
+        for (uint256 row = 0; row < length; ++row) _claim(voucherClaims[row]);
+    }
+
+    /// @inheritdoc IPaymentChannels
+    function claimPacked(
+        address receiver,
+        address receiverAuthorizer,
+        address token,
+        uint40 withdrawDelay,
+        bytes calldata rows
+    ) external returns (uint128 claimed) {
+        if (msg.sender != receiver && msg.sender != receiverAuthorizer) {
+            revert NotReceiverSide(msg.sender, receiver, receiverAuthorizer);
+        }
+        if (rows.length == 0) revert EmptyBatch();
+        if (rows.length % PackedClaims.ROW_LENGTH != 0) revert MalformedRows(rows.length);
+
+        uint256 length = rows.length / PackedClaims.ROW_LENGTH;
+        bytes memory entries = PackedClaims.allocate(length);
+        // What the rows share is written here once, what they do not share is written again by each row.
+        ChannelConfig memory config;
+        config.receiver = receiver;
+        config.receiverAuthorizer = receiverAuthorizer;
+        config.token = token;
+        config.withdrawDelay = withdrawDelay;
+        bytes32 domain = _domainSeparatorV4();
+
+        for (uint256 index = 0; index < length; ++index) {
+            claimed += _claimRow(rows.rowAt(index), index, config, domain, entries);
+        }
+        if (claimed == 0) return 0;
+
+        receivers[receiver][token].totalClaimed += claimed;
+        emit ClaimedPacked(receiver, token, msg.sender, entries);
+    }
+
+    /// @inheritdoc IPaymentChannels
+    function settle(address receiver, address token) external nonReentrant {
+        Receiver storage totals = receivers[receiver][token];
+        uint128 totalClaimed = totals.totalClaimed;
+        uint128 amount = totalClaimed - totals.totalSettled;
+        if (amount == 0) return;
+
+        totals.totalSettled = totalClaimed;
+        emit Settled(receiver, token, msg.sender, amount);
+
+        IERC20(token).safeTransfer(receiver, amount);
+    }
+
+    /* WITHDRAW AND REFUND */
+
+    /// @inheritdoc IPaymentChannels
+    function initiateWithdraw(ChannelConfig calldata config, uint128 amount) external {
+        _checkPayerSide(config);
+        if (amount == 0) revert ZeroAmount();
+
+        bytes32 channelId = getChannelId(config);
+        Withdrawal memory pending = pendingWithdrawals[channelId];
+        if (pending.initiatedAt != 0) {
+            revert WithdrawalPending(channelId, pending.amount, pending.initiatedAt);
+        }
+        uint128 available = _available(channels[channelId]);
+        if (amount > available) revert WithdrawalAboveAvailable(channelId, amount, available);
+
+        uint40 time = uint40(block.timestamp);
+        pendingWithdrawals[channelId] = Withdrawal({amount: amount, initiatedAt: time});
+        emit WithdrawInitiated(channelId, amount, time + config.withdrawDelay);
+    }
+
+    /// @inheritdoc IPaymentChannels
+    function finalizeWithdraw(ChannelConfig calldata config) external nonReentrant {
+        _checkPayerSide(config);
+
+        bytes32 channelId = getChannelId(config);
+        Withdrawal memory pending = pendingWithdrawals[channelId];
+        if (pending.initiatedAt == 0) revert NoWithdrawalPending(channelId);
+        uint256 finalizeAfter = uint256(pending.initiatedAt) + config.withdrawDelay;
+        if (block.timestamp < finalizeAfter) {
+            revert WithdrawalTooEarly(channelId, finalizeAfter, block.timestamp);
+        }
+
+        delete pendingWithdrawals[channelId];
+        Channel storage channel = channels[channelId];
+        uint128 amount = _min(pending.amount, _available(channel));
+        channel.balance -= amount;
+        emit WithdrawFinalized(channelId, msg.sender, amount);
+        _reportClosed(channelId, channel, config);
+
+        if (amount > 0) IERC20(config.token).safeTransfer(config.payer, amount);
+    }
+
+    /// @inheritdoc IPaymentChannels
+    function refund(ChannelConfig calldata config, uint128 amount) external nonReentrant {
+        _checkReceiverSide(config);
+        if (amount == 0) revert ZeroAmount();
+
+        _refund(getChannelId(config), config, amount);
+    }
+
+    /// @inheritdoc IPaymentChannels
+    function refundWithSignature(
+        ChannelConfig calldata config,
+        uint128 amount,
+        uint256 nonce,
+        bytes calldata receiverAuthorizerSignature
+    ) external nonReentrant {
+        if (amount == 0) revert ZeroAmount();
+        bytes32 channelId = getChannelId(config);
+        if (nonce != refundNonce[channelId]) {
+            revert RefundNonceMismatch(channelId, refundNonce[channelId], nonce);
+        }
+        _checkAuthorizerSignature(
+            config.receiverAuthorizer,
+            getRefundDigest(channelId, nonce, amount),
+            receiverAuthorizerSignature
+        );
+
+        _refund(channelId, config, amount);
+    }
+
+    /* VIEWS */
+
+    /// @inheritdoc IPaymentChannels
+    function getChannelId(ChannelConfig calldata config) public view returns (bytes32) {
+        return _hashTypedDataV4(keccak256(abi.encode(CHANNEL_CONFIG_TYPEHASH, config)));
+    }
+
+    /// @inheritdoc IPaymentChannels
+    function getVoucherDigest(bytes32 channelId, uint128 maxClaimableAmount) public view returns (bytes32) {
+        return _hashTypedDataV4(keccak256(abi.encode(_VOUCHER_TYPEHASH, channelId, maxClaimableAmount)));
+    }
+
+    /// @inheritdoc IPaymentChannels
+    function getTipVoucherDigest(
+        bytes32 channelId,
+        uint128 maxClaimableAmount,
+        bytes32 tipsHash
+    ) public view returns (bytes32) {
+        return
+            _hashTypedDataV4(
+                keccak256(abi.encode(TIP_VOUCHER_TYPEHASH, channelId, maxClaimableAmount, tipsHash))
+            );
+    }
+
+    /// @inheritdoc IPaymentChannels
+    function getRefundDigest(bytes32 channelId, uint256 nonce, uint128 amount) public view returns (bytes32) {
+        return _hashTypedDataV4(keccak256(abi.encode(_REFUND_TYPEHASH, channelId, nonce, amount)));
+    }
+
+    /// @inheritdoc IPaymentChannels
+    function getClaimBatchDigest(VoucherClaim[] calldata voucherClaims) public view returns (bytes32) {
+        bytes32[] memory entries = new bytes32[](voucherClaims.length);
+        for (uint256 row = 0; row < entries.length; ++row) {
+            entries[row] = keccak256(
+                abi.encode(
+                    _CLAIM_ENTRY_TYPEHASH,
+                    getChannelId(voucherClaims[row].voucher.channel),
+                    voucherClaims[row].voucher.maxClaimableAmount,
+                    voucherClaims[row].totalClaimed
+                )
+            );
+        }
+        return
+            _hashTypedDataV4(
+                keccak256(abi.encode(_CLAIM_BATCH_TYPEHASH, keccak256(abi.encodePacked(entries))))
+            );
+    }
+
+    /* INTERNAL: EFFECTS */
+
+    function _addBalance(bytes32 channelId, ChannelConfig calldata config, uint128 amount) private {
+        Channel memory channel = channels[channelId];
+        if (amount > type(uint128).max - channel.balance) {
+            revert BalanceOverflow(channelId, channel.balance, amount);
+        }
+
+        uint128 newBalance = channel.balance + amount;
+        channels[channelId].balance = newBalance;
+        if (channel.balance == 0 && channel.totalClaimed == 0) emit ChannelCreated(channelId, config);
+        emit Deposited(channelId, msg.sender, amount, newBalance);
+    }
+
+    function _claim(VoucherClaim calldata row) private {
+        ChannelConfig calldata config = row.voucher.channel;
+        bytes32 channelId = getChannelId(config);
+        Channel memory channel = channels[channelId];
+        uint128 totalClaimed = row.totalClaimed;
+        if (totalClaimed <= channel.totalClaimed) return;
+        if (totalClaimed > row.voucher.maxClaimableAmount) {
+            revert ClaimAboveMaximum(channelId, totalClaimed, row.voucher.maxClaimableAmount);
+        }
+        if (totalClaimed > channel.balance) {
+            revert ClaimAboveBalance(channelId, totalClaimed, channel.balance);
+        }
+        _checkVoucherSignature(channelId, config, row.voucher.maxClaimableAmount, row.signature);
+
+        uint128 amount = totalClaimed - channel.totalClaimed;
+        channels[channelId] = Channel({balance: channel.balance, totalClaimed: totalClaimed});
+        receivers[config.receiver][config.token].totalClaimed += amount;
+        emit Claimed(channelId, msg.sender, amount, totalClaimed);
+    }
+
+    /// @dev Returns what the row added to its channel's claimed total. Writes to `config` and `entries`.
+    function _claimRow(
+        Row row,
+        uint256 index,
+        ChannelConfig memory config,
+        bytes32 domain,
+        bytes memory entries
+    ) private returns (uint128) {
+        config.payer = row.readAddress(PackedClaims.PAYER);
+        config.payerAuthorizer = row.readAddress(PackedClaims.PAYER_AUTHORIZER);
+        config.salt = row.read(PackedClaims.SALT);
+        bytes32 channelId = MessageHashUtils.toTypedDataHash(
+            domain,
+            keccak256(abi.encode(CHANNEL_CONFIG_TYPEHASH, config))
+        );
+        if (config.payerAuthorizer == address(0)) return _skip(channelId, index, SkipReason.NoAuthorizer);
+
+        uint128 totalClaimed = row.readAmount(PackedClaims.CLAIM);
+        if (totalClaimed > row.readAmount(PackedClaims.MAX_CLAIMABLE_AMOUNT)) {
+            return _skip(channelId, index, SkipReason.AboveMaximum);
+        }
+
+        Channel memory channel = channels[channelId];
+        if (channel.balance == 0) return _skip(channelId, index, SkipReason.NoBalance);
+        totalClaimed = _min(totalClaimed, channel.balance);
+        if (totalClaimed <= channel.totalClaimed) return 0;
+
+        if (!_isRowSigned(row, channelId, config.payerAuthorizer, domain)) {
+            return _skip(channelId, index, SkipReason.BadSignature);
+        }
+
+        channels[channelId] = Channel({balance: channel.balance, totalClaimed: totalClaimed});
+        entries.append(channelId, totalClaimed);
+        return totalClaimed - channel.totalClaimed;
+    }
+
+    /// @dev Returns 0, which is what a row that is left out adds.
+    function _skip(bytes32 channelId, uint256 row, SkipReason reason) private returns (uint128) {
+        emit ClaimSkipped(channelId, row, reason);
+        return 0;
+    }
+
+    function _refund(bytes32 channelId, ChannelConfig calldata config, uint128 requested) private {
+        ++refundNonce[channelId];
+        Channel storage channel = channels[channelId];
+        uint128 amount = _min(requested, _available(channel));
+        if (amount == 0) return;
+
+        channel.balance -= amount;
+        Withdrawal storage pending = pendingWithdrawals[channelId];
+        if (pending.initiatedAt != 0) {
+            if (amount >= pending.amount) delete pendingWithdrawals[channelId];
+            else pending.amount -= amount;
+        }
+        emit Refunded(channelId, msg.sender, amount);
+        _reportClosed(channelId, channel, config);
+
+        IERC20(config.token).safeTransfer(config.payer, amount);
+    }
+
+    function _reportClosed(
+        bytes32 channelId,
+        Channel storage channel,
+        ChannelConfig calldata config
+    ) private {
+        if (channel.balance == 0 && channel.totalClaimed == 0) emit ChannelClosed(channelId, config);
+    }
+
+    /* INTERNAL: CHECKS */
+
+    function _checkHeld(address token, uint256 expected) private view {
+        uint256 held = IERC20(token).balanceOf(address(this));
+        if (held != expected) revert DepositMismatch(token, expected, held);
+    }
+
+    function _checkReceiverSide(ChannelConfig calldata config) private view {
+        if (msg.sender != config.receiver && msg.sender != config.receiverAuthorizer) {
+            revert NotReceiverSide(msg.sender, config.receiver, config.receiverAuthorizer);
+        }
+    }
+
+    function _checkPayerSide(ChannelConfig calldata config) private view {
+        if (msg.sender != config.payer && msg.sender != config.payerAuthorizer) {
+            revert NotPayerSide(msg.sender, config.payer, config.payerAuthorizer);
+        }
+    }
+
+    function _checkAuthorizerSignature(
+        address authorizer,
+        bytes32 digest,
+        bytes calldata signature
+    ) private view {
+        if (!SignatureChecker.isValidSignatureNowCalldata(authorizer, digest, signature)) {
+            revert InvalidAuthorizerSignature(authorizer, digest);
+        }
+    }
+
+    function _checkVoucherSignature(
+        bytes32 channelId,
+        ChannelConfig calldata config,
+        uint128 maxClaimableAmount,
+        bytes calldata signature
+    ) private view {
+        bytes32 digest = getVoucherDigest(channelId, maxClaimableAmount);
+        if (config.payerAuthorizer == address(0)) {
+            if (!SignatureChecker.isValidSignatureNowCalldata(config.payer, digest, signature)) {
+                revert InvalidVoucherSignature(channelId, config.payer);
+            }
+        } else {
+            // An error comes with the zero address, which this authorizer is not.
+            (address signer, , ) = ECDSA.tryRecoverCalldata(digest, signature);
+            if (signer != config.payerAuthorizer) {
+                revert InvalidVoucherSignature(channelId, config.payerAuthorizer);
+            }
+        }
+    }
+
+    function _available(Channel storage channel) private view returns (uint128) {
+        return channel.balance - channel.totalClaimed;
+    }
+
+    function _isRowSigned(
+        Row row,
+        bytes32 channelId,
+        address payerAuthorizer,
+        bytes32 domain
+    ) private pure returns (bool) {
+        uint128 maxClaimableAmount = row.readAmount(PackedClaims.MAX_CLAIMABLE_AMOUNT);
+        bytes32 tipsHash = row.read(PackedClaims.TIPS_HASH);
+        bytes32 voucher =
+            tipsHash == 0
+                ? keccak256(abi.encode(_VOUCHER_TYPEHASH, channelId, maxClaimableAmount))
+                : keccak256(abi.encode(TIP_VOUCHER_TYPEHASH, channelId, maxClaimableAmount, tipsHash));
+        // An error comes with the zero address, which this authorizer is not.
+        (address signer, , ) = ECDSA.tryRecover(
+            MessageHashUtils.toTypedDataHash(domain, voucher),
+            row.read(PackedClaims.R),
+            row.read(PackedClaims.VS)
+        );
+        return signer == payerAuthorizer;
+    }
+
+    function _checkDeposit(ChannelConfig calldata config, uint128 amount) private pure {
+        if (config.payer == address(0)) revert ZeroPayer();
+        if (config.receiver == address(0)) revert ZeroReceiver();
+        if (config.receiverAuthorizer == address(0)) revert ZeroReceiverAuthorizer();
+        if (config.token == address(0)) revert ZeroToken();
+        if (config.withdrawDelay < MIN_WITHDRAW_DELAY || config.withdrawDelay > MAX_WITHDRAW_DELAY) {
+            revert WithdrawDelayOutOfRange(config.withdrawDelay);
+        }
+        if (amount == 0) revert ZeroAmount();
+    }
+
+    function _min(uint128 a, uint128 b) private pure returns (uint128) {
+        return a < b ? a : b;
+    }
+}

@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import { bytesToHex, concat, encodeAbiParameters, keccak256, stringToHex } from 'viem'
+import { concatBytes, keccak, keccakBytes, layWords, typedDigest, typeHash } from './keccak.ts'
+import { addresses, hashes, holds, uintOf } from './testing/arbitrary.ts'
+
+const bytes = fc.uint8Array({ maxLength: 600 })
+
+describe('keccak', () => {
+  it('is Keccak-256, not SHA3-256', () => {
+    const ofNothing = '0xc5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470'
+    assert.equal(keccak(new Uint8Array()), ofNothing)
+  })
+  holds('equals viem', bytes, (input) => {
+    assert.equal(keccak(input), keccak256(input))
+  })
+})
+
+describe('keccakBytes', () => {
+  holds('equals viem', bytes, (input) => {
+    assert.deepEqual(keccakBytes(input), keccak256(input, 'bytes'))
+  })
+  it('answers with bytes that later hashes leave alone', () => {
+    const first = keccakBytes(new Uint8Array([1]))
+    const copy = first.slice()
+    keccakBytes(new Uint8Array([2]))
+    assert.deepEqual(first, copy)
+  })
+  it('leaves its input alone', () => {
+    const input = new Uint8Array([1, 2, 3])
+    keccakBytes(input)
+    assert.deepEqual(input, new Uint8Array([1, 2, 3]))
+  })
+})
+
+describe('typeHash', () => {
+  it('is the hash of the text', () => {
+    const text = 'Voucher(bytes32 channelId,uint128 maxClaimableAmount)'
+    assert.equal(typeHash(text), keccak256(stringToHex(text)))
+  })
+})
+
+describe('layWords', () => {
+  const word = fc.oneof(
+    addresses.map((value) => ({ type: 'address', value })),
+    hashes.map((value) => ({ type: 'bytes32', value })),
+    uintOf(256).map((value) => ({ type: 'uint256', value })),
+  )
+  holds('equals abi.encode', fc.array(word, { maxLength: 15 }), (words) => {
+    const expected = encodeAbiParameters(
+      words.map(({ type }) => ({ type })),
+      words.map(({ value }) => value),
+    )
+    assert.equal(bytesToHex(layWords(words.map(({ value }) => value))), expected)
+  })
+  it('refuses what is longer than a word', () => {
+    const tooLong = [2n ** 256n, `0x${'ab'.repeat(33)}`] as const
+    for (const value of tooLong) {
+      assert.throws(() => layWords([value]), RangeError)
+      assert.throws(() => layWords([1n, value]), RangeError)
+    }
+  })
+  it('refuses negative values', () => {
+    for (const value of [-1n, -10n, -255n, -(2n ** 128n)]) {
+      assert.throws(() => layWords([1n, value]))
+    }
+  })
+})
+
+describe('concatBytes', () => {
+  holds('equals viem', fc.array(bytes, { maxLength: 6 }), (parts) => {
+    assert.deepEqual(concatBytes(parts), parts.length === 0 ? new Uint8Array() : concat(parts))
+  })
+})
+
+describe('typedDigest', () => {
+  holds(
+    'hashes 0x1901, separator and struct hash',
+    fc.tuple(hashes, hashes),
+    ([domain, struct]) => {
+      assert.equal(typedDigest(domain, struct), keccak256(concat(['0x1901', domain, struct])))
+    },
+  )
+})

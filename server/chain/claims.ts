@@ -1,0 +1,237 @@
+// Settling: what was charged on many channels is claimed, settled and credited to creators in one transaction (R4).
+
+import type { Address, Hex, PublicClient } from 'viem'
+import { encodeFunctionData } from 'viem'
+import { creatorVaultAbi, hubAccountAbi, paymentChannelsAbi } from '#protocol/abi.ts'
+import { packClaims } from '#protocol/packed-claim.ts'
+import type { Channel } from '../channels/channel.ts'
+import type { ChannelRegistry } from '../channels/registry.ts'
+import type { VaultAccounts } from '../creators/vault-accounts.ts'
+import { accounts } from '../ledger/accounts.ts'
+import type { Balances } from '../ledger/entry.ts'
+import { balanceOf } from '../ledger/entry.ts'
+import type { Database } from '../store/database.ts'
+import type { GroupLog } from '../store/group-log.ts'
+import { sortable, table } from '../store/table.ts'
+import type { Deployment } from './deployment.ts'
+import type { Follower } from './follower.ts'
+import type { Transactions } from './transactions.ts'
+
+/** A settlement that was sent: how many channels it claims, what they add up to, and whom it credits. */
+export type Settlement = {
+  transaction: Hex
+  token: Address
+  channels: number
+  claimed: bigint
+  credited: { account: Address; amount: bigint }[]
+  at: number
+  state: 'sent' | 'done' | 'failed'
+}
+
+const settlementRows = table<Settlement>('settlement')
+
+/** Bounds of one transaction, by measured gas. */
+const rowsPerTransaction = { claims: 100, credits: 100 }
+
+export type Claims = {
+  /** Settles everything that can be settled now; answers with the transactions, mined and booked. */
+  settle(): Promise<Settlement[]>
+  /** Whether policy says that it is time: enough money at risk, or the oldest of it too old. */
+  isDue(): boolean
+  list(limit: number): Promise<Settlement[]>
+}
+
+/** When to settle: as soon as this much of a token is unclaimed, or after this long. Base units; milliseconds. */
+export type ClaimPolicy = { amountAtRisk: bigint; maxAgeMs: number }
+
+export type ClaimDeps = {
+  db: Database
+  log: GroupLog
+  chain: PublicClient
+  deployment: Deployment
+  channels: ChannelRegistry
+  vaultAccounts: VaultAccounts
+  balances: Balances
+  transactions: Transactions
+  follower: Follower
+  feeAccount: Address
+  policy: ClaimPolicy
+  now: () => number
+}
+
+type Credit = { account: Address; amount: bigint }
+
+type Plan = { token: Address; claims: Channel[]; claimed: bigint; credits: Credit[] }
+
+export function createClaims(deps: ClaimDeps): Claims {
+  const { db, deployment, channels, now, policy } = deps
+  let running: Promise<Settlement[]> | undefined
+  let unclaimedSince: number | undefined
+
+  return {
+    settle() {
+      running ??= settleAll(deps).finally(() => {
+        running = undefined
+        unclaimedSince = undefined
+      })
+      return running
+    },
+    isDue() {
+      const atRisk = deployment.tokens.map(({ address }) => unclaimedOf(channels, address))
+      if (atRisk.every((amount) => amount === 0n)) return false
+      unclaimedSince ??= now()
+      return (
+        atRisk.some((amount) => amount >= policy.amountAtRisk) ||
+        now() - unclaimedSince >= policy.maxAgeMs
+      )
+    },
+    async list(limit) {
+      return (await settlementRows.list(db, { limit, reverse: true })).map(({ value }) => value)
+    },
+  }
+}
+
+async function settleAll(deps: ClaimDeps): Promise<Settlement[]> {
+  const done: Settlement[] = []
+  for (const { address } of deps.deployment.tokens) {
+    for (;;) {
+      const plan = planSettlement(deps, address)
+      if (plan.claims.length === 0 && plan.credits.length === 0) break
+      const settlement = await settlePlan(deps, plan)
+      done.push(settlement)
+      if (settlement.state === 'failed') break
+    }
+  }
+  return done
+}
+
+/** Which channels to claim and whom to credit. Credits never exceed what the claims bring and the vault holds free. */
+function planSettlement(deps: ClaimDeps, token: Address): Plan {
+  const { channels, balances, deployment } = deps
+  const claims = [...channels.all()]
+    .filter((channel) => channel.config.token === token && isClaimable(channel, deployment))
+    .sort((a, b) => compare(b.charged - b.totalClaimed, a.charged - a.totalClaimed))
+    .slice(0, rowsPerTransaction.claims)
+  const claimed = claims.reduce((sum, channel) => sum + claimOf(channel) - channel.totalClaimed, 0n)
+  const book = (account: string) => balanceOf(balances, account, token)
+  const free = book(accounts.vault) + book(accounts.claimed) + book(accounts.suspense) + claimed
+  return { token, claims, claimed, credits: planCredits(deps, { token, free }) }
+}
+
+function planCredits(
+  { balances, feeAccount }: ClaimDeps,
+  { token, free }: { token: Address; free: bigint },
+): Credit[] {
+  const prefix = `${token}|creator:`
+  const creators = [...balances]
+    .filter(([key, amount]) => key.startsWith(prefix) && amount < 0n)
+    .map(([key, amount]) => ({ account: key.slice(prefix.length) as Address, amount: -amount }))
+  const fees = { account: feeAccount, amount: -balanceOf(balances, accounts.fees, token) }
+  let left = free
+  const credits: Credit[] = []
+  for (const credit of [...creators, fees]) {
+    if (credit.amount <= 0n || credit.amount > left) continue
+    if (credits.length === rowsPerTransaction.credits) break
+    left -= credit.amount
+    credits.push(credit)
+  }
+  return credits
+}
+
+async function settlePlan(deps: ClaimDeps, plan: Plan): Promise<Settlement> {
+  const { db, log, transactions, follower, now, deployment } = deps
+  const purpose = `settle ${plan.claims.length} channels, credit ${plan.credits.length} accounts`
+  const place = sortable(now())
+  const settlement: Omit<Settlement, 'transaction'> = {
+    token: plan.token,
+    channels: plan.claims.length,
+    claimed: plan.claimed,
+    credited: plan.credits,
+    at: now(),
+    state: 'sent',
+  }
+  const call = { to: deployment.hubAccount, data: encodeSettlement(deps, plan), purpose }
+  const transaction = await transactions.send(call, (hash) => [
+    settlementRows.put(place, { ...settlement, transaction: hash }),
+  ])
+  const receipt = await transactions.mined(transaction)
+  await follower.reached(receipt.blockNumber)
+  const state = receipt.status === 'success' ? 'done' : 'failed'
+  const final: Settlement = { ...settlement, transaction, state }
+  if (settlementRows.get(db, place)) await log.commit({ rows: [settlementRows.put(place, final)] })
+  return final
+}
+
+function encodeSettlement(
+  { deployment, vaultAccounts, log }: ClaimDeps,
+  { token, claims, credits }: Plan,
+): Hex {
+  const calls = [...groupByTerms(claims)].map((group) => encodeClaim(group, deployment))
+  if (credits.length > 0) {
+    const rows = credits.map(({ account, amount }) => ({
+      account,
+      credited: vaultAccounts.get(token, account).credited + amount,
+    }))
+    const data = encodeFunctionData({
+      abi: creatorVaultAbi,
+      functionName: 'credit',
+      args: [token, rows, log.head().hash],
+    })
+    calls.push({ target: deployment.vault, data })
+  }
+  return encodeFunctionData({ abi: hubAccountAbi, functionName: 'run', args: [calls] })
+}
+
+function encodeClaim(
+  channels: readonly Channel[],
+  deployment: Deployment,
+): { target: Address; data: Hex } {
+  const [first] = channels
+  if (!first) throw new Error('a claim without channels')
+  const rows = channels.map((channel) => {
+    const { config, proof } = channel
+    if (!proof) throw new Error(`channel ${channel.id} is charged without a voucher`)
+    return { ...config, ...proof, claim: claimOf(channel) }
+  })
+  const { token, withdrawDelay } = first.config
+  const data = encodeFunctionData({
+    abi: paymentChannelsAbi,
+    functionName: 'claimPacked',
+    args: [deployment.vault, deployment.hubAccount, token, withdrawDelay, packClaims(rows)],
+  })
+  return { target: first.contract, data }
+}
+
+/** A packed claim holds channels of one contract and one withdraw delay. */
+function groupByTerms(channels: readonly Channel[]): Iterable<Channel[]> {
+  return Map.groupBy(
+    channels,
+    ({ contract, config }) => `${contract}/${config.withdrawDelay}`,
+  ).values()
+}
+
+/** What to claim up to: what was charged (R4), and never above what is in escrow. */
+function claimOf({ charged, balance }: Channel): bigint {
+  return charged < balance ? charged : balance
+}
+
+function isClaimable(channel: Channel, { channels }: Deployment): boolean {
+  return (
+    channel.contract === channels &&
+    channel.proof !== undefined &&
+    claimOf(channel) > channel.totalClaimed
+  )
+}
+
+function unclaimedOf(channels: ChannelRegistry, token: Address): bigint {
+  let sum = 0n
+  for (const { config, charged, totalClaimed } of channels.all()) {
+    if (config.token === token) sum += charged - totalClaimed
+  }
+  return sum
+}
+
+function compare(a: bigint, b: bigint): number {
+  if (a === b) return 0
+  return a < b ? -1 : 1
+}

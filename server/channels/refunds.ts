@@ -1,0 +1,166 @@
+// Refunds: unspent money goes back to the payer by the receiver side's call. The amount is explicit and stays reserved in
+// `held` until the chain has moved (R10).
+
+import type { Address, Hex } from 'viem'
+import { bytesToHex, encodeFunctionData } from 'viem'
+import { hubAccountAbi, paymentChannelsAbi } from '#protocol/abi.ts'
+import { HubError } from '#protocol/errors.ts'
+import type { RefundView } from '#protocol/messages/tips.ts'
+import { toJson } from '#protocol/messages/wire.ts'
+import type { Consequence } from '../chain/bookings.ts'
+import type { Follower } from '../chain/follower.ts'
+import type { Transactions } from '../chain/transactions.ts'
+import type { Database } from '../store/database.ts'
+import type { Change, GroupLog } from '../store/group-log.ts'
+import { table } from '../store/table.ts'
+import type { Channel } from './channel.ts'
+import { hold } from './channel.ts'
+import type { ChannelRegistry } from './registry.ts'
+
+const refundRows = table<RefundView>('refund')
+
+export type Refunds = {
+  /** Reserves and sends a refund of `amount`, or of all that is unspent. */
+  start(channelId: Hex, amount: bigint | undefined): Promise<RefundView>
+  /** @throws HubError `unknown_refund` */
+  find(refundId: Hex): RefundView
+  /** Ends a refund when its event is booked. */
+  consequence: Consequence
+  /** Goes on with every refund that was under way when the hub stopped. */
+  resume(): void
+}
+
+export type RefundDeps = {
+  db: Database
+  log: GroupLog
+  channels: ChannelRegistry
+  transactions: Transactions
+  hubAccount: Address
+  randomBytes: (count: number) => Uint8Array
+  follower: () => Follower
+  background: (name: string, work: () => Promise<void>) => void
+}
+
+export async function loadRefunds(deps: RefundDeps): Promise<Refunds> {
+  const { db, log, channels, background } = deps
+  const rows = await refundRows.list(db)
+  const active = new Map(
+    rows.flatMap(({ key, value }) => (value.state === 'sending' ? [[key, value] as const] : [])),
+  )
+
+  return {
+    async start(channelId, amount) {
+      const channel = channels.get(channelId)
+      const refund = draft(channel, amount)
+      log.assertRoom()
+      active.set(refund.refundId, refund)
+      const held = channels.update(hold(channel, refund.amount))
+      await log.commit({ rows: [held, refundRows.put(refund.refundId, refund)] })
+      background(`refund ${refund.refundId}`, () => send(refund.refundId))
+      return refund
+    },
+    find(refundId) {
+      const refund = refundRows.get(db, refundId)
+      if (!refund)
+        throw new HubError('unknown_refund', `refund ${refundId} is not known here`, {
+          values: { refundId },
+        })
+      return refund
+    },
+    consequence(event) {
+      if (event.kind !== 'refunded') return {}
+      const refund = [...active.values()].find(
+        ({ channelId, transaction }) =>
+          channelId === event.channelId && transaction === event.transaction,
+      )
+      return refund ? end({ ...refund, state: 'done' }) : {}
+    },
+    resume() {
+      for (const refund of active.values())
+        background(`refund ${refund.refundId}`, () => send(refund.refundId))
+    },
+  }
+
+  function draft(channel: Channel, amount: bigint | undefined): RefundView {
+    const { available } = channels.amounts(channel)
+    if (available === 0n) {
+      throw new HubError('nothing_to_refund', `channel ${channel.id} has nothing unspent`, {
+        values: { available },
+      })
+    }
+    if (amount !== undefined && amount > available) {
+      const values = { amount, available }
+      throw new HubError('refund_too_large', `${amount} is asked back, ${available} is unspent`, {
+        values,
+      })
+    }
+    const refundId = bytesToHex(deps.randomBytes(32))
+    return {
+      refundId,
+      channelId: channel.id,
+      amount: amount ?? available,
+      state: 'sending',
+      transaction: null,
+      failure: null,
+    }
+  }
+
+  /** Brings a refund to its end, from wherever it is. */
+  async function send(refundId: Hex): Promise<void> {
+    const refund = active.get(refundId)
+    if (!refund) return
+    const sent = refund.transaction ? refund : await submit(refund)
+    if (!sent?.transaction) return
+    const receipt = await deps.transactions.mined(sent.transaction)
+    await deps.follower().reached(receipt.blockNumber)
+    if (receipt.status === 'reverted') await fail(sent, 'the transaction was reverted')
+  }
+
+  async function submit(refund: RefundView): Promise<RefundView | undefined> {
+    const { contract, config } = channels.get(refund.channelId)
+    const data = encodeFunctionData({
+      abi: paymentChannelsAbi,
+      functionName: 'refund',
+      args: [config, refund.amount],
+    })
+    const run = encodeFunctionData({
+      abi: hubAccountAbi,
+      functionName: 'run',
+      args: [[{ target: contract, data }]],
+    })
+    const call = { to: deps.hubAccount, data: run, purpose: `refund ${refund.refundId}` }
+    try {
+      let sent = refund
+      await deps.transactions.send(call, (transaction) => {
+        sent = { ...refund, transaction }
+        active.set(refund.refundId, sent)
+        return [refundRows.put(refund.refundId, sent)]
+      })
+      return sent
+    } catch (cause) {
+      if (!(cause instanceof HubError) || cause.code !== 'chain_refused') throw cause
+      await fail(refund, cause.message)
+      return undefined
+    }
+  }
+
+  async function fail(refund: RefundView, failure: string) {
+    await log.commit(end({ ...refund, state: 'failed', failure }))
+  }
+
+  /** Frees the reservation with the last word on the refund, in one change. */
+  function end(refund: RefundView): Change {
+    active.delete(refund.refundId)
+    const channel = channels.get(refund.channelId)
+    const { payer, payerAuthorizer } = channel.config
+    return {
+      rows: [
+        channels.update(hold(channel, -refund.amount)),
+        refundRows.put(refund.refundId, refund),
+      ],
+      events: [
+        { audience: [...new Set([payer, payerAuthorizer])], type: 'refund', data: toJson(refund) },
+      ],
+    }
+  }
+}

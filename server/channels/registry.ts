@@ -1,0 +1,88 @@
+// All channels that pay the hub's vault, in memory and on disk. The only place that changes a channel.
+
+import type { Address, Hex } from 'viem'
+import { HubError } from '#protocol/errors.ts'
+import type { ChannelAmounts, ChannelView } from '#protocol/messages/tips.ts'
+import type { Database } from '../store/database.ts'
+import type { Row } from '../store/table.ts'
+import { table } from '../store/table.ts'
+import type { Channel } from './channel.ts'
+import { assertSound, channelAmounts } from './channel.ts'
+
+const channelRows = table<Channel>('channel')
+
+export type ChannelRegistry = {
+  find(id: Hex): Channel | undefined
+  /** @throws HubError `unknown_channel` */
+  get(id: Hex): Channel
+  /** Takes over the next state of a channel; the row must be committed in the same tick. */
+  update(channel: Channel): Row
+  all(): Iterable<Channel>
+  /** The channels of which an address is payer or payerAuthorizer, oldest first. */
+  ofMember(address: Address): Channel[]
+  amounts(channel: Channel): ChannelAmounts
+  /** Withdrawals seen at the head of the chain but not yet at policy depth, which count at once (R6). */
+  setEarlyWithdrawals(amounts: ReadonlyMap<Hex, bigint>): void
+}
+
+/** Loads every channel and refuses one whose numbers contradict each other. */
+export async function loadChannels(db: Database): Promise<ChannelRegistry> {
+  const channels = new Map<Hex, Channel>()
+  const members = new Map<Address, Set<Hex>>()
+  let early: ReadonlyMap<Hex, bigint> = new Map()
+  for (const { value } of await channelRows.list(db)) {
+    assertSound(value)
+    remember(value)
+  }
+
+  return {
+    find: (id) => channels.get(id),
+    get(id) {
+      const channel = channels.get(id)
+      if (!channel)
+        throw new HubError('unknown_channel', `channel ${id} is not known here`, {
+          values: { channelId: id },
+        })
+      return channel
+    },
+    update(channel) {
+      remember(channel)
+      return channelRows.put(channel.id, channel)
+    },
+    all: () => channels.values(),
+    ofMember: (address) =>
+      [...(members.get(address) ?? [])].flatMap((id) => channels.get(id) ?? []),
+    amounts: (channel) => channelAmounts(channel, early.get(channel.id)),
+    setEarlyWithdrawals(amounts) {
+      early = amounts
+    },
+  }
+
+  function remember(channel: Channel) {
+    channels.set(channel.id, channel)
+    for (const member of [channel.config.payer, channel.config.payerAuthorizer]) {
+      const ids = members.get(member) ?? new Set()
+      members.set(member, ids.add(channel.id))
+    }
+  }
+}
+
+/** Whether an address may read a channel and ask for its refund. */
+export function isPayerSide({ config }: Channel, address: Address): boolean {
+  return address === config.payer || address === config.payerAuthorizer
+}
+
+/** A channel as the payer side sees it. */
+export function channelView(channel: Channel, amounts: ChannelAmounts): ChannelView {
+  const { id, config, balance, totalClaimed, pendingWithdrawal, refundNonce, refusal } = channel
+  return {
+    channelId: id,
+    config,
+    balance,
+    totalClaimed,
+    pendingWithdrawal: pendingWithdrawal ?? null,
+    refundNonce,
+    amounts,
+    refusal: refusal ?? null,
+  }
+}

@@ -1,0 +1,187 @@
+// The only reader of the environment. Every setting has a unit in its name or its comment, and a bad one stops the start.
+
+import { readFile } from 'node:fs/promises'
+
+import { z } from 'zod'
+import type { Currency } from '#protocol/amount.ts'
+import { currencyDigits, parseAmount } from '#protocol/amount.ts'
+import { address, hash } from '#protocol/messages/wire.ts'
+import type { Deployment } from './chain/deployment.ts'
+import { readDeployment } from './chain/deployment.ts'
+import type { DepositTerms } from './channels/deposits.ts'
+import type { PairRate } from './payouts/quotes.ts'
+import { rateFromPrice } from './payouts/quotes.ts'
+
+const number = (fallback: number, maximum: number) =>
+  z.coerce.number().int().min(0).max(maximum).default(fallback)
+
+const decimal = (fallback: string) =>
+  z
+    .string()
+    .regex(/^\d+(\.\d+)?$/)
+    .default(fallback)
+
+const environment = z.object({
+  JANDON_DATA_DIR: z.string().min(1).describe('where the hub keeps everything'),
+  JANDON_HOST: z.string().default('127.0.0.1').describe('the address to listen on'),
+  JANDON_PORT: number(8402, 65_535).describe('the port to listen on, 0 for any'),
+  JANDON_PUBLIC_URL: z.url().optional().describe('the origin that people sign in to'),
+  JANDON_RPC_URL: z.url().describe('the JSON-RPC endpoint of the chain'),
+  JANDON_DEPLOYMENT: z.string().describe('the file that deploying the contracts wrote'),
+  JANDON_OPERATOR_KEY: hash.describe('the private key of the hub account’s operator'),
+  JANDON_RECEIPT_KEY: hash.describe('the private key that signs receipts and quotes'),
+  JANDON_OPERATOR_TOKEN: z
+    .string()
+    .min(16)
+    .max(200)
+    .describe('the bearer token of the operator’s routes'),
+  JANDON_FEE_ACCOUNT: address.describe('the vault account that earns fees'),
+  JANDON_TREASURY: address.describe('the address that cash-outs pay to'),
+  JANDON_CONFIRMATIONS: number(12, 10_000).describe(
+    'blocks on top before money that came in counts',
+  ),
+  JANDON_POLL_MS: number(1_000, 60_000).describe(
+    'pause between looks at the chain and the bank, ms',
+  ),
+  JANDON_TIP_FEE_BPS: number(100, 5_000).describe('the hub’s share of a tip, basis points'),
+  JANDON_MINIMUM_DEPOSIT: decimal('1').describe('smallest relayed deposit, token units'),
+  JANDON_RELAY_FEE: decimal('0.05').describe('what a relayed deposit costs, token units'),
+  JANDON_MIN_WITHDRAW_DELAY_S: number(86_400, 2_592_000).describe(
+    'shortest withdraw delay of channels, seconds',
+  ),
+  JANDON_CLAIM_AT_RISK: decimal('100').describe('settle when this much is unclaimed, token units'),
+  JANDON_CLAIM_MAX_AGE_MS: number(3_600_000, 2 ** 31).describe(
+    'settle when the oldest is this old, ms',
+  ),
+  JANDON_RESERVES_MS: number(3_600_000, 2 ** 31).describe('pause between reserve checks, ms'),
+  JANDON_MAX_WAITING: number(10_000, 1_000_000).describe('requests that may wait for the disk'),
+  JANDON_BANK_URL: z
+    .url()
+    .optional()
+    .describe('the bank that takes payment files; none, no cash-out'),
+  JANDON_BANK_TIMEOUT_MS: number(5_000, 600_000).describe(
+    'how long the bank may take to answer, ms',
+  ),
+  JANDON_BANK_ACCOUNT: z
+    .string()
+    .default('11000000000001')
+    .describe('the hub’s account at the bank'),
+  JANDON_BANK_HOLDER: z
+    .string()
+    .default('jandon hub')
+    .describe('the name that account is held under'),
+  JANDON_BANK_MEMBER: z.string().default('110').describe('the bank’s clearing code'),
+  JANDON_BANK_FLOAT: z
+    .string()
+    .optional()
+    .describe('what the account held at first, such as KRW:100000000'),
+  JANDON_XSD_DIR: z.string().default('.jandon/xsd').describe('where the ISO 20022 schemas are'),
+  JANDON_RATES: z
+    .string()
+    .optional()
+    .describe('a JSON file of prices: [{token, currency, price, source, asOf}]'),
+  JANDON_PAYOUT_FEE_BPS: number(50, 5_000).describe('the hub’s share of a cash-out, basis points'),
+  JANDON_RAIL_FEE: number(500, 1_000_000).describe('what a bank transfer costs, minor units'),
+  JANDON_QUOTE_MS: number(300_000, 3_600_000).describe('how long a quote is firm, ms'),
+  JANDON_MAX_RATE_AGE_MS: number(86_400_000, 2 ** 31).describe('how old a rate may be, ms'),
+})
+
+const ratesFile = z.array(
+  z.strictObject({
+    token: address,
+    currency: z.custom<Currency>(
+      (value) => typeof value === 'string' && Object.hasOwn(currencyDigits, value),
+    ),
+    price: z.string(),
+    source: z.string().min(1),
+    asOf: z.iso.datetime(),
+  }),
+)
+
+export type Settings = z.output<typeof environment>
+
+export type Config = Settings & {
+  deployment: Deployment
+  depositTerms: DepositTerms[]
+  claimAtRisk: bigint
+  rates: PairRate[]
+  bankFloat: { currency: Currency; amount: bigint } | undefined
+}
+
+/**
+ * Reads and checks the whole configuration.
+ *
+ * @throws Error that names every setting that is missing or wrong, and what it is for.
+ */
+export async function readConfig(env: NodeJS.ProcessEnv): Promise<Config> {
+  const parsed = environment.safeParse(env)
+  if (!parsed.success) {
+    const lines = parsed.error.issues.map(({ path, message }) =>
+      describeSetting(String(path[0]), message),
+    )
+    throw new Error(`the configuration is not complete:\n${lines.join('\n')}`)
+  }
+  const settings = parsed.data
+  const deployment = await readDeployment(settings.JANDON_DEPLOYMENT)
+  const decimals = deployment.tokens[0]?.decimals ?? 0
+  return {
+    ...settings,
+    deployment,
+    depositTerms: deployment.tokens.map((token) => ({
+      token: token.address,
+      minimumDeposit: tokenUnits(
+        'JANDON_MINIMUM_DEPOSIT',
+        settings.JANDON_MINIMUM_DEPOSIT,
+        token.decimals,
+      ),
+      relayFee: tokenUnits('JANDON_RELAY_FEE', settings.JANDON_RELAY_FEE, token.decimals),
+    })),
+    claimAtRisk: tokenUnits('JANDON_CLAIM_AT_RISK', settings.JANDON_CLAIM_AT_RISK, decimals),
+    rates: settings.JANDON_RATES ? await readRates(settings.JANDON_RATES, deployment) : [],
+    bankFloat:
+      settings.JANDON_BANK_FLOAT === undefined ? undefined : readFloat(settings.JANDON_BANK_FLOAT),
+  }
+}
+
+/** The settings with what they are for, for `--help`. */
+export function describeSettings(): string {
+  return Object.keys(environment.shape)
+    .map((name) => `  ${name.padEnd(28)} ${meaning(name)}`)
+    .join('\n')
+}
+
+async function readRates(path: string, { tokens }: Deployment): Promise<PairRate[]> {
+  const rates = ratesFile.parse(JSON.parse(await readFile(path, 'utf8')))
+  return rates.map(({ token, currency, price, source, asOf }) => {
+    const listed = tokens.find((candidate) => candidate.address === token)
+    if (!listed) throw new Error(`${path}: token ${token} is not in the deployment`)
+    const fraction = rateFromPrice(price, { decimals: listed.decimals, currency })
+    return { token, currency, ...fraction, source, asOf: Date.parse(asOf) }
+  })
+}
+
+function readFloat(text: string): { currency: Currency; amount: bigint } {
+  const [currency = '', sum = ''] = text.split(':')
+  const digits = Object.hasOwn(currencyDigits, currency) ? currencyDigits[currency as Currency] : 0
+  const amount = parseAmount(sum, digits)
+  if (!Object.hasOwn(currencyDigits, currency) || amount === undefined) {
+    throw new Error(describeSetting('JANDON_BANK_FLOAT', `"${text}" is not a currency and a sum`))
+  }
+  return { currency: currency as Currency, amount }
+}
+
+function tokenUnits(name: string, text: string, decimals: number): bigint {
+  const amount = parseAmount(text, decimals)
+  if (amount === undefined)
+    throw new Error(describeSetting(name, `"${text}" has more than ${decimals} decimals`))
+  return amount
+}
+
+function describeSetting(name: string, message: string): string {
+  return `  ${name}: ${message} (${meaning(name)})`
+}
+
+function meaning(name: string): string {
+  const shape: Record<string, z.ZodType> = environment.shape
+  return shape[name]?.description ?? ''
+}

@@ -1,0 +1,99 @@
+// Live events: written with what they tell of, sent after the sync, and read again from the outbox by who was away.
+
+import type { ServerResponse } from 'node:http'
+import type { Address } from 'viem'
+import type { Database } from '../store/database.ts'
+import type { HubEvent } from '../store/group-log.ts'
+import { outbox } from '../store/group-rows.ts'
+
+/** A listener that has this many bytes unsent is dropped; it comes back with its last event id. */
+const maxUnsentBytes = 1024 * 1024
+
+const keepAliveMs = 15_000
+
+export type LiveEvents = {
+  /** Sends committed events to whoever they are for. */
+  publish(events: readonly HubEvent[]): void
+  /** Keeps a response open as an event stream for an address, beginning after an event that it has seen. */
+  stream(
+    response: ServerResponse,
+    listener: { address: Address; after: string | undefined },
+  ): Promise<void>
+  /** Ends all streams. */
+  close(): void
+}
+
+/** `waiting` collects events that are committed while older ones are still being read from disk. */
+type Listener = { response: ServerResponse; waiting: HubEvent[] | undefined }
+
+const eventsPerRead = 1_000
+
+export function createLiveEvents(db: Database): LiveEvents {
+  const listeners = new Map<Address, Set<Listener>>()
+  const keepAlive = setInterval(() => {
+    for (const { response } of allListeners()) response.write(':\n\n')
+  }, keepAliveMs)
+  keepAlive.unref()
+
+  return {
+    publish(events) {
+      for (const event of events) {
+        for (const address of event.audience) {
+          for (const listener of listeners.get(address as Address) ?? []) deliver(listener, event)
+        }
+      }
+    },
+    async stream(response, { address, after }) {
+      response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' })
+      response.write(':\n\n')
+      const listener: Listener = { response, waiting: [] }
+      listen(address, listener)
+      const newest = after === undefined ? '' : await replay(response, { address, after })
+      for (const event of listener.waiting ?? []) if (event.id > newest) send(response, event)
+      listener.waiting = undefined
+    },
+    close() {
+      clearInterval(keepAlive)
+      for (const { response } of allListeners()) response.end()
+    },
+  }
+
+  function listen(address: Address, listener: Listener) {
+    const others = listeners.get(address) ?? new Set()
+    listeners.set(address, others.add(listener))
+    listener.response.on('close', () => {
+      others.delete(listener)
+      if (others.size === 0) listeners.delete(address)
+    })
+  }
+
+  function allListeners(): Listener[] {
+    return [...listeners.values()].flatMap((set) => [...set])
+  }
+
+  /** Sends what was missed and returns the id of the newest event that was looked at. */
+  async function replay(
+    response: ServerResponse,
+    { address, after }: { address: Address; after: string },
+  ) {
+    let newest = after
+    for (;;) {
+      const rows = await outbox.list(db, { after: newest, limit: eventsPerRead })
+      for (const { key, value } of rows) {
+        newest = key
+        if (value.audience.includes(address)) send(response, { ...value, id: key })
+      }
+      if (rows.length < eventsPerRead) return newest
+    }
+  }
+}
+
+function deliver({ response, waiting }: Listener, event: HubEvent) {
+  if (waiting) waiting.push(event)
+  else send(response, event)
+}
+
+function send(response: ServerResponse, { id, type, data }: HubEvent) {
+  if (response.writableLength > maxUnsentBytes) response.destroy()
+  else response.write(`id: ${id}\nevent: ${type}\ndata: ${data}\n\n`)
+}

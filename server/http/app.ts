@@ -1,0 +1,311 @@
+// The routes. Each is parse, one domain call, serialise; refusals become problem documents in one place.
+
+import type { ErrorRequestHandler, Express, Request, RequestHandler, Response } from 'express'
+import express from 'express'
+import type { Hex } from 'viem'
+import { z } from 'zod'
+import { HubError, toProblem } from '#protocol/errors.ts'
+import { creatorRequest, sessionRequest } from '#protocol/messages/hub.ts'
+import { payoutRequest, quoteRequest } from '#protocol/messages/payouts.ts'
+import { depositRequest, refundRequest, tipsRequest } from '#protocol/messages/tips.ts'
+import { handle, hash, toJson } from '#protocol/messages/wire.ts'
+import { tipTo } from '#protocol/tip.ts'
+import { channelView, isPayerSide } from '../channels/registry.ts'
+import type { Hub } from '../hub.ts'
+import { payoutView } from '../payouts/payout.ts'
+import { checkShape, readBody } from './json-body.ts'
+import { pageSize } from './limits.ts'
+
+const page = z.object({
+  limit: z.coerce.number().int().min(1).max(pageSize).default(20),
+  cursor: z.string().max(64).optional(),
+})
+
+/** The express application over a hub. Failures that are not refusals are logged, and answered without details. */
+export function createApp(hub: Hub, logFailure: (what: string, cause: unknown) => void): Express {
+  const app = express()
+  app.disable('x-powered-by')
+  app.disable('etag')
+  app.set('query parser', 'simple')
+  publicRoutes(app, hub)
+  payerRoutes(app, hub)
+  creatorRoutes(app, hub)
+  operatorRoutes(app, hub)
+  app.use(refuseUnknownRoute)
+  app.use(answerError(logFailure))
+  return app
+}
+
+function publicRoutes(app: Express, hub: Hub) {
+  route(app, '/.well-known/jandon', {
+    get: (_request, response) => answer(response, 200, hub.info()),
+  })
+  route(app, '/healthz', {
+    get: (_request, response) => {
+      const health = hub.health()
+      answer(response, health.ready ? 200 : 503, health)
+    },
+  })
+  route(app, '/metrics', {
+    get: (_request, response) => {
+      response.type('text/plain; version=0.0.4').send(hub.metrics())
+    },
+  })
+  route(app, '/v1/tips', {
+    post: async (request, response) => {
+      answer(response, 200, await hub.baskets.accept(await readBody(request, tipsRequest)))
+    },
+  })
+  route(app, '/v1/deposits', {
+    post: async (request, response) => {
+      answer(response, 202, await hub.deposits.open(await readBody(request, depositRequest)))
+    },
+  })
+  route(app, '/v1/deposits/:depositId', {
+    get: async (request, response) => {
+      answer(response, 200, await hub.deposits.find(hashParameter(request, 'depositId')))
+    },
+  })
+  route(app, '/v1/creators', {
+    post: async (request, response) => {
+      answer(response, 201, await hub.creators.register(await readBody(request, creatorRequest)))
+    },
+  })
+  route(app, '/v1/creators/:handle', {
+    get: (request, response) => {
+      answer(response, 200, hub.creators.byHandle(checkShape(request.params['handle'], handle)))
+    },
+  })
+  route(app, '/v1/sessions/nonces', {
+    post: (_request, response) => answer(response, 201, hub.sessions.nonce()),
+  })
+  route(app, '/v1/sessions', {
+    post: async (request, response) => {
+      answer(response, 201, await hub.sessions.signIn(await readBody(request, sessionRequest)))
+    },
+    delete: async (request, response) => {
+      await hub.sessions.signOut(request)
+      response.status(204).end()
+    },
+  })
+  route(app, '/v1/events', {
+    get: async (request, response) => {
+      const address = hub.sessions.addressOf(request)
+      const after = z.string().max(64).optional().parse(request.get('last-event-id'))
+      await hub.live.stream(response, { address, after })
+    },
+  })
+}
+
+function payerRoutes(app: Express, hub: Hub) {
+  route(app, '/v1/channels', {
+    get: (request, response) => {
+      const mine = hub.channels.ofMember(hub.sessions.addressOf(request))
+      answer(response, 200, {
+        channels: mine.map((channel) => channelView(channel, hub.channels.amounts(channel))),
+      })
+    },
+  })
+  route(app, '/v1/channels/:channelId', {
+    get: (request, response) => {
+      const channel = ownChannel(hub, request, hashParameter(request, 'channelId'))
+      answer(response, 200, channelView(channel, hub.channels.amounts(channel)))
+    },
+  })
+  route(app, '/v1/channels/:channelId/tips', {
+    get: async (request, response) => {
+      const { id } = ownChannel(hub, request, hashParameter(request, 'channelId'))
+      answer(response, 200, await hub.tipLists.ofChannel(id, pageOf(request)))
+    },
+  })
+  route(app, '/v1/channels/:channelId/refunds', {
+    post: async (request, response) => {
+      const address = hub.sessions.addressOf(request)
+      const { amount } = await readBody(request, refundRequest)
+      const { id } = memberChannel(hub, address, hashParameter(request, 'channelId'))
+      answer(response, 202, await hub.refunds.start(id, amount))
+    },
+  })
+  route(app, '/v1/refunds/:refundId', {
+    get: (request, response) => {
+      const address = hub.sessions.addressOf(request)
+      const refund = hub.refunds.find(hashParameter(request, 'refundId'))
+      memberChannel(hub, address, refund.channelId)
+      answer(response, 200, refund)
+    },
+  })
+  route(app, '/v1/baskets/:basketId', {
+    get: async (request, response) => {
+      const address = hub.sessions.addressOf(request)
+      const { channelId, receipt } = await hub.baskets.find(hashParameter(request, 'basketId'))
+      memberChannel(hub, address, channelId)
+      answer(response, 200, receipt)
+    },
+  })
+}
+
+function creatorRoutes(app: Express, hub: Hub) {
+  route(app, '/v1/creators/:handle/amounts', {
+    get: (request, response) => {
+      const creator = ownCreator(hub, request)
+      answer(response, 200, { creator, amounts: hub.creatorAmounts(creator.account) })
+    },
+  })
+  route(app, '/v1/creators/:handle/tips', {
+    get: async (request, response) => {
+      const { account } = ownCreator(hub, request)
+      answer(response, 200, await hub.tipLists.ofRecipient(tipTo(account), pageOf(request)))
+    },
+  })
+  route(app, '/v1/quotes', {
+    post: async (request, response) => {
+      const address = hub.sessions.addressOf(request)
+      answer(response, 201, await hub.quotes.make(address, await readBody(request, quoteRequest)))
+    },
+  })
+  route(app, '/v1/quotes/:quoteId', {
+    get: (request, response) => {
+      const address = hub.sessions.addressOf(request)
+      const quote = hub.quotes.byId(hashParameter(request, 'quoteId'))
+      assertOwner(address, quote.account)
+      answer(response, 200, quote)
+    },
+  })
+  route(app, '/v1/payouts', {
+    post: async (request, response) => {
+      const address = hub.sessions.addressOf(request)
+      const payout = await hub.payouts.start(address, await readBody(request, payoutRequest))
+      answer(response, 202, payoutView(payout))
+    },
+    get: (request, response) => {
+      const address = hub.sessions.addressOf(request)
+      answer(response, 200, {
+        payouts: hub.payoutBook.ofAccount(address).map(payoutView),
+        next: null,
+      })
+    },
+  })
+  route(app, '/v1/payouts/:payoutId', {
+    get: (request, response) => {
+      const address = hub.sessions.addressOf(request)
+      const payout = hub.payoutBook.get(hashParameter(request, 'payoutId'))
+      assertOwner(address, payout.quote.account)
+      answer(response, 200, payoutView(payout))
+    },
+  })
+}
+
+function operatorRoutes(app: Express, hub: Hub) {
+  route(app, '/v1/claims', {
+    post: operator(hub, async (_request, response) => {
+      answer(response, 200, { settlements: await hub.claims.settle() })
+    }),
+    get: operator(hub, async (request, response) => {
+      answer(response, 200, { settlements: await hub.claims.list(pageOf(request).limit) })
+    }),
+  })
+  route(app, '/v1/reserves', {
+    get: operator(hub, async (_request, response) =>
+      answer(response, 200, await hub.reserves.check()),
+    ),
+  })
+  route(app, '/v1/journal', {
+    get: operator(hub, async (_request, response) => {
+      response.type('application/x-ndjson')
+      for await (const entry of hub.journal()) response.write(`${toJson(entry)}\n`)
+      response.end()
+    }),
+  })
+}
+
+/** Registers a path with what it does for each method, and refuses every other method. */
+function route(
+  app: Express,
+  path: string,
+  handlers: { [M in 'get' | 'post' | 'delete']?: RequestHandler },
+) {
+  for (const [method, handler] of Object.entries(handlers))
+    app[method as keyof typeof handlers](path, handler)
+  const allow = Object.keys(handlers).map((method) => method.toUpperCase())
+  app.all(path, (request) => {
+    throw new HubError('method_not_allowed', `${request.path} does not take ${request.method}`, {
+      values: { allow },
+    })
+  })
+}
+
+/** A handler for the operator alone. */
+function operator(hub: Hub, handler: RequestHandler): RequestHandler {
+  return (request, response, next) => {
+    hub.sessions.assertOperator(request)
+    return handler(request, response, next)
+  }
+}
+
+function answer(response: Response, status: number, body: unknown) {
+  response.status(status).type('application/json').send(toJson(body))
+}
+
+function hashParameter(request: Request, name: string): Hex {
+  return checkShape(request.params[name], hash)
+}
+
+function pageOf(request: Request): { limit: number; cursor: string | undefined } {
+  const { limit, cursor } = checkShape(request.query, page)
+  return { limit, cursor }
+}
+
+function ownChannel(hub: Hub, request: Request, id: Hex) {
+  return memberChannel(hub, hub.sessions.addressOf(request), id)
+}
+
+function memberChannel(hub: Hub, address: Hex, id: Hex) {
+  const channel = hub.channels.get(id)
+  if (!isPayerSide(channel, address))
+    throw new HubError('not_yours', `channel ${id} is not one of ${address}`)
+  return channel
+}
+
+function ownCreator(hub: Hub, request: Request) {
+  const address = hub.sessions.addressOf(request)
+  const creator = hub.creators.byHandle(checkShape(request.params['handle'], handle))
+  assertOwner(address, creator.account)
+  return creator
+}
+
+function assertOwner(address: Hex, owner: Hex) {
+  if (address !== owner)
+    throw new HubError('not_yours', `this belongs to ${owner}, the session is of ${address}`)
+}
+
+const refuseUnknownRoute: RequestHandler = (request) => {
+  throw new HubError('not_found', `there is no ${request.path}`)
+}
+
+function answerError(logFailure: (what: string, cause: unknown) => void): ErrorRequestHandler {
+  return (error: unknown, request, response, _next) => {
+    const refusal = error instanceof HubError ? error : asRefusal(error)
+    if (refusal.code === 'internal_error') logFailure(`${request.method} ${request.path}`, error)
+    if (response.headersSent) response.destroy()
+    else answerProblem(response, refusal)
+  }
+}
+
+function answerProblem(response: Response, refusal: HubError) {
+  const problem = toProblem(refusal)
+  if (problem.status === 429 || problem.status === 503) response.set('retry-after', '1')
+  if (refusal.code === 'method_not_allowed') response.set('allow', String(refusal.values['allow']))
+  if (refusal.code === 'body_too_large') response.set('connection', 'close')
+  response.status(problem.status).type('application/problem+json').send(toJson(problem))
+}
+
+/** A path that cannot be decoded is the sender's mistake; anything else is ours. */
+function asRefusal(error: unknown): HubError {
+  const status = (error as { status?: unknown } | null)?.status
+  if (error instanceof URIError || status === 400) {
+    return new HubError('invalid_request', 'the path cannot be decoded', {
+      values: { issues: ['path'] },
+    })
+  }
+  return new HubError('internal_error', 'the hub failed to answer this request', { cause: error })
+}

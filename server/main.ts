@@ -1,0 +1,75 @@
+// The hub as a process: reads the environment, opens the hub, listens, and stops in order.
+
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { describeSettings, readConfig } from './config.ts'
+import { createApp } from './http/app.ts'
+import { openHub } from './hub.ts'
+
+const help = `usage: node server/main.ts
+
+Runs a jandon hub. Prints {"listening":"<url>"} when it is ready. Stops in order on SIGTERM and SIGINT.
+All settings come from the environment:
+${describeSettings()}
+
+Exit codes: 0 stopped by a signal, 1 failed to start or to go on, 2 wrong usage.
+`
+
+/** How long requests in progress may take after a signal, in milliseconds. */
+const drainMs = 8_000
+
+if (process.argv.includes('--help')) {
+  process.stdout.write(help)
+} else if (process.argv.length > 2) {
+  process.stderr.write(help)
+  process.exitCode = 2
+} else {
+  serve().catch((cause: unknown) => {
+    logFailure('start', cause)
+    process.exit(1)
+  })
+}
+
+async function serve() {
+  const config = await readConfig(process.env)
+  let origin = new URL(config.JANDON_PUBLIC_URL ?? 'http://localhost')
+  const hub = await openHub(config, {
+    now: Date.now,
+    randomBytes,
+    origin: () => origin,
+    logFailure,
+    onStorageFailure(cause) {
+      logFailure('storage', cause)
+      process.exit(1)
+    },
+  })
+  const server = createServer(createApp(hub, logFailure))
+  server.requestTimeout = 30_000
+  server.headersTimeout = 10_000
+  server.maxRequestsPerSocket = 0
+  server.listen(config.JANDON_PORT, config.JANDON_HOST)
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const here = `http://${config.JANDON_HOST}:${port}`
+  if (!config.JANDON_PUBLIC_URL) origin = new URL(here)
+  await hub.start()
+  const { signatureBackend, epoch } = hub.info()
+  process.stdout.write(`${JSON.stringify({ listening: here, signatureBackend, epoch })}\n`)
+
+  const [signal] = await Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')])
+  process.stderr.write(`${signal}: stopping\n`)
+  const closed = new Promise((resolve) => server.close(resolve))
+  hub.live.close()
+  server.closeIdleConnections()
+  const deadline = setTimeout(() => server.closeAllConnections(), drainMs)
+  await closed
+  clearTimeout(deadline)
+  await hub.stop()
+}
+
+function logFailure(what: string, cause: unknown) {
+  const text = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)
+  process.stderr.write(`${JSON.stringify({ at: new Date().toISOString(), what, failure: text })}\n`)
+}

@@ -1,0 +1,112 @@
+// The bank side of a cash-out: hands over what is funded, asks about what is unknown, and weighs what the bank reports
+// (R16, R17). Every step is on disk before the next begins.
+
+import type { Database } from '../store/database.ts'
+import type { Change, GroupLog } from '../store/group-log.ts'
+import { table } from '../store/table.ts'
+import type { BankRail, Finding } from './bank-rail.ts'
+import type { Evidence, Payout } from './payout.ts'
+import { submitting, weigh } from './payout.ts'
+import type { PayoutBook } from './payout-book.ts'
+
+/** Bookings that were weighed, by the bank's own reference: a repeat says nothing new. */
+const seenEntries = table<{ endToEndId: string }>('bank-entry')
+const reportCursor = table<number>('bank-cursor')
+
+export type BankDesk = {
+  /** One round. To be called again and again; an error leaves everything as it was on disk. */
+  tick(): Promise<void>
+}
+
+export type BankDeskDeps = {
+  db: Database
+  log: GroupLog
+  book: PayoutBook
+  rail: BankRail
+  now: () => number
+  /** Hears what a person has to look at. */
+  onFault: (fault: string) => void
+}
+
+export function createBankDesk(deps: BankDeskDeps): BankDesk {
+  return {
+    async tick() {
+      for (const payout of [...deps.book.all()]) {
+        if (payout.state === 'FUNDED') await submit(deps, payout)
+        else if (isUndecided(deps, payout)) await inquire(deps, payout)
+      }
+      await collect(deps)
+    },
+  }
+}
+
+async function submit(deps: BankDeskDeps, payout: Payout) {
+  const { log, book, rail } = deps
+  const next = submitting(payout, rail.prepare(payout, 1))
+  await log.commit(book.change(next, 'file'))
+  await send(deps, next.payout)
+}
+
+async function send(deps: BankDeskDeps, payout: Payout) {
+  const { payoutId, messageId, xml } = payout
+  if (!messageId || !xml) throw new Error(`payout ${payoutId} is being submitted without a file`)
+  await apply(deps, payout, await deps.rail.submit({ messageId, xml }))
+}
+
+/** After a crash while submitting, or an answer that never came, the bank is asked before anything is sent again. */
+async function inquire(deps: BankDeskDeps, payout: Payout) {
+  if (!payout.endToEndId)
+    throw new Error(`payout ${payout.payoutId} is undecided without an end-to-end id`)
+  const answer = await deps.rail.ask(payout.endToEndId)
+  if (answer === 'resend') await send(deps, payout)
+  else await apply(deps, payout, answer)
+}
+
+function isUndecided({ now }: BankDeskDeps, { state, nextLookAt }: Payout): boolean {
+  return (state === 'SUBMITTING' || state === 'UNKNOWN') && now() >= (nextLookAt ?? 0)
+}
+
+async function apply({ log, book, now }: BankDeskDeps, { payoutId }: Payout, evidence: Evidence) {
+  const next = weigh(book.get(payoutId), evidence, now())
+  if (next) await log.commit(book.change(next, evidence.rank))
+}
+
+async function collect(deps: BankDeskDeps) {
+  const { db, log, rail, onFault } = deps
+  const after = reportCursor.get(db, 'reports') ?? 0
+  for (const { sequence, findings, fault } of await rail.collect(after)) {
+    if (fault) onFault(`bank report ${sequence} was not read: ${fault}`)
+    const changes = findings.map((finding) => weighFinding(deps, finding, sequence))
+    await log.commit({
+      rows: [...changes.flatMap(({ rows = [] }) => rows), reportCursor.put('reports', sequence)],
+      entries: changes.flatMap(({ entries = [] }) => entries),
+      events: changes.flatMap(({ events = [] }) => events),
+    })
+  }
+}
+
+/** A finding about one of ours, once per bank entry, and only for the amount that was ordered. */
+function weighFinding(deps: BankDeskDeps, finding: Finding, sequence: number): Change {
+  const { db, book, now, onFault } = deps
+  const { endToEndId, evidence, entry } = finding
+  const payout = book.byEndToEndId(endToEndId)
+  const wrong = payout ? amountFault(payout, finding) : `${endToEndId} is no payout of this hub`
+  if (!payout || wrong) {
+    onFault(`bank report ${sequence}: ${wrong}`)
+    return {}
+  }
+  if (entry && seenEntries.get(db, entry)) return {}
+  const seen = entry ? [seenEntries.put(entry, { endToEndId })] : []
+  const next = weigh(payout, evidence, now())
+  const change = next ? book.change(next, `${evidence.rank}:${entry ?? sequence}`) : {}
+  return { ...change, rows: [...(change.rows ?? []), ...seen] }
+}
+
+function amountFault({ quote }: Payout, { endToEndId, amount }: Finding): string | undefined {
+  if (!amount) return undefined
+  const same =
+    amount.kind === 'known' && amount.amount === quote.net && amount.currency === quote.currency
+  return same
+    ? undefined
+    : `${endToEndId} is booked with another amount than ${quote.net} ${quote.currency}`
+}

@@ -1,0 +1,175 @@
+// The chain side of a cash-out: the wallet's payment out of the vault is relayed, and a payout begins when it is final (R19).
+
+import type { Address, Hex } from 'viem'
+import { encodeFunctionData } from 'viem'
+import { creatorVaultAbi } from '#protocol/abi.ts'
+import { HubError } from '#protocol/errors.ts'
+import type { QuoteView } from '#protocol/messages/payouts.ts'
+import type { Consequence } from '../chain/bookings.ts'
+import type { Follower } from '../chain/follower.ts'
+import type { ChainEvent } from '../chain/logs.ts'
+import type { Transactions } from '../chain/transactions.ts'
+import { accounts } from '../ledger/accounts.ts'
+import { move } from '../ledger/entry.ts'
+import type { Change, GroupLog } from '../store/group-log.ts'
+import type { Payout } from './payout.ts'
+import { failToFund, fund, newPayout } from './payout.ts'
+import type { PayoutBook } from './payout-book.ts'
+import type { Quotes } from './quotes.ts'
+
+/** The wallet's signature over the vault payment that the quote names. Deadline in Unix seconds. */
+export type SignedPayment = { nonce: bigint; deadline: bigint; signature: Hex }
+
+export type Payouts = {
+  /** Relays the vault payment of a quote; the same request again answers how far it is. */
+  start(account: Address, request: { quoteId: Hex; payment: SignedPayment }): Promise<Payout>
+  consequence: Consequence
+  /** Goes on with every vault payment that was under way when the hub stopped. */
+  resume(): void
+}
+
+export type PayoutDeps = {
+  log: GroupLog
+  book: PayoutBook
+  quotes: Quotes
+  transactions: Transactions
+  follower: () => Follower
+  vault: Address
+  treasury: Address
+  now: () => number
+  background: (name: string, work: () => Promise<void>) => void
+}
+
+/** A payment that its owner sent without telling the hub still counts this long after its quote, in milliseconds. */
+const untoldGraceMs = 600_000n
+
+export function createPayouts(deps: PayoutDeps): Payouts {
+  const { book, quotes, treasury, background } = deps
+  const starting = new Set<Hex>()
+
+  return {
+    async start(account, { quoteId, payment }) {
+      const quote = quotes.byId(quoteId)
+      if (quote.account !== account) {
+        throw new HubError('not_yours', `quote ${quoteId} was made for ${quote.account}`)
+      }
+      const known = book.find(quote.hash)
+      if (known && known.state !== 'FAILED') return known
+      if (starting.has(quote.hash)) throw conflict(quote)
+      assertPayable(deps, quote, payment)
+      starting.add(quote.hash)
+      try {
+        return await relay(deps, quote, payment)
+      } finally {
+        starting.delete(quote.hash)
+      }
+    },
+    consequence: (event) =>
+      event.kind === 'paid' && event.to === treasury ? takeIn(deps, event) : {},
+    resume() {
+      for (const payout of book.all()) {
+        if (payout.state !== 'REQUESTED') continue
+        background(`payout ${payout.payoutId}`, () => awaitPayment(deps, payout))
+      }
+    },
+  }
+}
+
+/** Sends the payment; the payout is stored with the signed transaction, before it leaves. */
+async function relay(deps: PayoutDeps, quote: QuoteView, payment: SignedPayment): Promise<Payout> {
+  const { log, book, transactions, vault, background, now } = deps
+  log.assertRoom()
+  const { nonce, deadline, signature } = payment
+  const { account, token, treasury, gross, hash } = quote
+  const data = encodeFunctionData({
+    abi: creatorVaultAbi,
+    functionName: 'payWithSignature',
+    args: [account, token, treasury, gross, hash, nonce, deadline, signature],
+  })
+  let payout = newPayout(quote, now())
+  const call = { to: vault, data, purpose: `vault payment of payout ${payout.payoutId}` }
+  try {
+    await transactions.send(call, (transaction) => {
+      payout = { ...payout, transaction }
+      return [book.remember(payout)]
+    })
+  } catch (cause) {
+    if (!(cause instanceof HubError) || cause.code !== 'chain_refused') throw cause
+    throw paymentRefusal(cause)
+  }
+  background(`payout ${payout.payoutId}`, () => awaitPayment(deps, payout))
+  return payout
+}
+
+async function awaitPayment(
+  { log, book, transactions, follower }: PayoutDeps,
+  { payoutId, transaction }: Payout,
+) {
+  if (!transaction) return
+  const receipt = await transactions.mined(transaction)
+  await follower().reached(receipt.blockNumber)
+  const payout = book.get(payoutId)
+  if (receipt.status === 'success' || payout.state !== 'REQUESTED') return
+  const failed = failToFund(payout, 'the vault refused the payment; nothing moved')
+  await log.commit(book.change(failed, transaction))
+}
+
+/** A vault payment to the treasury: a payout's if memo and terms are those of a quote in time, suspense otherwise. */
+function takeIn(deps: PayoutDeps, event: ChainEvent & { kind: 'paid' }): Change {
+  const { book, quotes, now } = deps
+  const quote = quotes.byHash(event.memo)
+  const payout = quote && matches(quote, event) ? payoutToFund(deps, quote) : undefined
+  if (payout)
+    return book.change(fund({ ...payout, transaction: event.transaction }), event.transaction)
+  const legs = move(
+    { debit: accounts.treasury, credit: accounts.suspense },
+    { currency: event.token, amount: event.amount },
+  )
+  const id = `treasury:${event.transaction}:${event.logIndex}`
+  return {
+    entries: [
+      { id, at: now(), reason: 'unknown payment to the treasury', reference: event.memo, legs },
+    ],
+  }
+}
+
+function payoutToFund({ book, now }: PayoutDeps, quote: QuoteView): Payout | undefined {
+  const known = book.find(quote.hash)
+  if (known) return known.state === 'REQUESTED' || known.state === 'FAILED' ? known : undefined
+  return BigInt(now()) <= quote.expiresAt + untoldGraceMs ? newPayout(quote, now()) : undefined
+}
+
+function matches(
+  quote: QuoteView,
+  { account, token, amount }: ChainEvent & { kind: 'paid' },
+): boolean {
+  return quote.account === account && quote.token === token && quote.gross === amount
+}
+
+function assertPayable(
+  { now }: PayoutDeps,
+  { expiresAt, quoteId }: QuoteView,
+  { deadline }: SignedPayment,
+) {
+  if (BigInt(now()) >= expiresAt) {
+    throw new HubError('quote_expired', `quote ${quoteId} held until ${expiresAt}`, {
+      values: { expiresAt },
+    })
+  }
+  if (deadline * 1_000n > expiresAt) {
+    const detail = `the payment may be made until ${deadline}000, the quote holds until ${expiresAt}`
+    throw new HubError('payment_mismatch', detail, { values: { deadline, expiresAt } })
+  }
+}
+
+function conflict({ quoteId }: QuoteView) {
+  return new HubError('payout_conflict', `quote ${quoteId} is being paid at this moment`, {
+    values: { quoteId },
+  })
+}
+
+function paymentRefusal(cause: HubError): HubError {
+  const { values } = cause
+  const detail = `the vault would refuse the payment: ${values['reason']}`
+  return new HubError('payment_mismatch', detail, { cause, values })
+}

@@ -1,0 +1,65 @@
+// The data directory: one level database, held by one process, of one format, for one hub on one chain.
+
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Level } from 'level'
+import type { Address } from 'viem'
+import type { Row } from './table.ts'
+import { table } from './table.ts'
+
+export type Database = Level<string, Uint8Array>
+
+/** What a data directory belongs to. It never changes; opening it as another hub is refused. */
+export type Ownership = { format: number; chainId: number; hubAccount: Address; channels: Address }
+
+export const dataFormat = 1
+
+const ownership = table<Ownership>('meta')
+
+/**
+ * Opens the data directory, creating it when it is not there.
+ *
+ * @throws Error when another process holds it, or it belongs to another hub or format; the message says which.
+ */
+export async function openDatabase(
+  directory: string,
+  owner: Omit<Ownership, 'format'>,
+): Promise<Database> {
+  await mkdir(directory, { recursive: true, mode: 0o700 })
+  const db: Database = new Level<string, Uint8Array>(join(directory, 'level'), {
+    valueEncoding: 'view',
+  })
+  try {
+    await db.open()
+  } catch (cause) {
+    const locked =
+      cause instanceof Error && (cause.cause as { code?: string })?.code === 'LEVEL_LOCKED'
+    const reason = locked ? 'another process holds it; stop that one first' : 'it cannot be opened'
+    throw new Error(`data directory ${directory}: ${reason}`, { cause })
+  }
+  await claimOwnership(db, { ...owner, format: dataFormat }, directory)
+  return db
+}
+
+/** Writes rows in one atomic batch that is on disk when the promise resolves. */
+export async function writeSynced(db: Database, rows: readonly Row[]): Promise<void> {
+  await db.batch(
+    rows.map(({ key, value }) =>
+      value ? { type: 'put' as const, key, value } : { type: 'del' as const, key },
+    ),
+    { sync: true },
+  )
+}
+
+async function claimOwnership(db: Database, wanted: Ownership, directory: string) {
+  const found = ownership.get(db, 'owner')
+  if (!found) return writeSynced(db, [ownership.put('owner', wanted)])
+  for (const field of ['format', 'chainId', 'hubAccount', 'channels'] as const) {
+    if (found[field] !== wanted[field]) {
+      await db.close()
+      throw new Error(
+        `data directory ${directory} is of ${field} ${found[field]}, this hub of ${wanted[field]}; use another directory`,
+      )
+    }
+  }
+}
