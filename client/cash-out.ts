@@ -41,9 +41,6 @@ export type QuoteExpectation = {
   now: number
 }
 
-/** How long after the quote's end the signed payment may still reach the chain. */
-const paymentGraceSeconds = 900n
-
 /** Asks for a firm quote and checks it. It is kept, so that {@link cashOut} finds it by id. */
 export async function askQuote(context: Context, order: QuoteOrder): Promise<QuoteView> {
   const { info } = await connect(context)
@@ -57,7 +54,7 @@ export async function askQuote(context: Context, order: QuoteOrder): Promise<Quo
 }
 
 /**
- * Signs the vault payment whose memo is the quote's hash, and asks for the payout.
+ * Signs the vault payment whose memo is the quote's hash, good until the quote ends, and asks for the payout.
  *
  * The signed payment is kept before it leaves: after a lost answer the same call sends the same payment.
  */
@@ -141,7 +138,7 @@ async function assertQuote(context: Context, quote: QuoteView, order: QuoteOrder
 async function signPayment(context: Context, quote: QuoteView) {
   const { hub } = (await connect(context)).wallet
   const nonce = bytesToBigInt(context.random(32))
-  const deadline = quote.expiresAt / 1_000n + paymentGraceSeconds
+  const deadline = quote.expiresAt / 1_000n
   const signature = await context.account.signTypedData({
     domain: vaultDomain(hub),
     types: paymentTypes,

@@ -160,9 +160,10 @@ async function fetchReceipts(
   { channel, check }: { channel: ChannelRecord; check: SignerCheck },
 ): Promise<void> {
   const known = new Set((await context.store.keys(basketsPrefix)).map(basketIdOf))
+  const { pageSize } = (await connect(context)).info.limits
   for (let cursor: string | null = ''; cursor !== null; ) {
-    const query: string = cursor === '' ? '' : `?cursor=${encodeURIComponent(cursor)}`
-    const path = `/v1/channels/${channel.channelId}/tips${query}`
+    const more: string = cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`
+    const path = `/v1/channels/${channel.channelId}/tips?limit=${pageSize}${more}`
     const page = await callSignedIn(context, { path }, tipList)
     for (const id of new Set(page.tips.map(({ basketId }) => basketId))) {
       if (!known.has(id)) await fetchReceipt(context, { id, channel, check })

@@ -32,7 +32,7 @@ export type Context = {
 
 const walletKey = 'wallet'
 
-/** What a hub says of itself that may not change; its address may. */
+/** What a hub says of itself that may not change. */
 const pinned = [
   'chainId',
   'channels',
@@ -42,28 +42,21 @@ const pinned = [
   'receiptSigner',
 ] as const satisfies readonly (keyof HubPin)[]
 
-/** The hub's description of itself, checked against the identity that was pinned when this store first met it. */
+/**
+ * The hub's description of itself, checked against the identity that was pinned when this store first met it, and the root
+ * record as it is, or will be with the first thing that is written. Writes nothing, so that it needs no turn on the store.
+ */
 export async function connect(context: Context): Promise<{ info: HubInfo; wallet: WalletRecord }> {
   const info = context.memory.info ?? (await fetchInfo(context))
   const known = await readWallet(context)
-  if (known) {
-    const wallet = acceptHub(context, { wallet: known, info })
-    if (wallet !== known) await writeWallet(context, wallet)
-    return { info, wallet }
-  }
-  const hub = pinOf(info, context.api.origin)
-  const wallet: WalletRecord = {
-    version: 1,
-    account: lowerCase(context.account.address),
-    hub: { ...hub, receiptSigner: lowerCase(context.hubKey ?? hub.receiptSigner) },
-    tokens: [],
-    handle: null,
-    channels: [],
-    pending: null,
-  }
-  const accepted = acceptHub(context, { wallet, info })
-  await writeWallet(context, accepted)
-  return { info, wallet: accepted }
+  return { info, wallet: acceptHub(context, { wallet: known ?? newWallet(context, info), info }) }
+}
+
+/** Asks the hub anew what it says of itself. */
+export async function fetchInfo(context: Context): Promise<HubInfo> {
+  const info = await context.api.call({ path: '/.well-known/jandon' }, hubInfo)
+  context.memory.info = info
+  return info
 }
 
 /** The root record, or `undefined` when this store is new. Throws `wrong_wallet` when it belongs to somebody else. */
@@ -109,32 +102,39 @@ export function randomHash(context: Context): Hex {
   return bytesToHex(context.random(32))
 }
 
-async function fetchInfo(context: Context): Promise<HubInfo> {
-  const info = await context.api.call({ path: '/.well-known/jandon' }, hubInfo)
-  context.memory.info = info
-  return info
+function newWallet(context: Context, info: HubInfo): WalletRecord {
+  return {
+    version: 1,
+    account: lowerCase(context.account.address),
+    hub: pinOf(info, context),
+    tokens: [],
+    handle: null,
+    channels: [],
+    pending: null,
+  }
 }
 
-function pinOf(info: HubInfo, origin: string): HubPin {
+function pinOf(info: HubInfo, { api }: Context): HubPin {
   return {
-    origin,
+    origin: api.origin,
     chainId: info.chainId,
     channels: info.channels.address,
     hubAccount: info.hubAccount,
     vault: info.vault,
     collector: info.collectors.erc3009,
     receiptSigner: info.receiptSigner,
+    feeAccount: info.feeAccount,
   }
 }
 
 /** A hub that became another one is refused. Only the receipt key may change, and only when the user names the new one. */
 function acceptHub(
-  { hubKey, api }: Context,
+  context: Context,
   { wallet, info }: { wallet: WalletRecord; info: HubInfo },
 ): WalletRecord {
-  const told = pinOf(info, api.origin)
-  const receiptSigner = hubKey ? lowerCase(hubKey) : wallet.hub.receiptSigner
-  const expected: HubPin = { ...wallet.hub, receiptSigner }
+  const told = pinOf(info, context)
+  const { hubKey } = context
+  const expected = { ...wallet.hub, ...(hubKey ? { receiptSigner: lowerCase(hubKey) } : {}) }
   for (const name of pinned) {
     if (told[name] !== expected[name]) {
       throw new ClientError('hub_changed', `${name} is ${told[name]} now, it was ${expected[name]}`)
@@ -143,9 +143,7 @@ function acceptHub(
   if (info.receiver !== expected.vault || info.receiverAuthorizer !== expected.hubAccount) {
     throw new ClientError('hub_changed', 'the hub’s channels do not pay its own vault')
   }
-  const tokens = acceptTokens(wallet.tokens, info.tokens)
-  const isKnown = receiptSigner === wallet.hub.receiptSigner && tokens === wallet.tokens
-  return isKnown ? wallet : { ...wallet, hub: expected, tokens }
+  return { ...wallet, hub: told, tokens: acceptTokens(wallet.tokens, info.tokens) }
 }
 
 /** New tokens are taken in; a known one keeps its decimals, so that nobody can move the point of an amount. */
@@ -161,7 +159,7 @@ function acceptTokens(known: TokenRecord[], listed: readonly TokenInfo[]): Token
       )
     }
   }
-  return added.length === 0 ? known : [...known, ...added]
+  return [...known, ...added]
 }
 
 async function signIn(context: Context): Promise<string> {

@@ -10,7 +10,7 @@ import { askQuote, cashOut, readPayout, readPayouts } from './cash-out.ts'
 import { readTokens } from './chain.ts'
 import { findOpenChannel, reconcile } from './channels.ts'
 import type { Context } from './context.ts'
-import { connect, readWallet, tokenOf } from './context.ts'
+import { connect, fetchInfo, readWallet, tokenOf } from './context.ts'
 import type { CreatorAmounts, Statement } from './creators.ts'
 import { pay, readAmounts, readCreator, readStatement, register } from './creators.ts'
 import type { DepositStep } from './delivery.ts'
@@ -65,7 +65,7 @@ export type Jandon = {
   history(options?: { limit?: number | undefined }): Promise<SentBasket[]>
   verifyReceipt(target: string | object): Promise<ReceiptCheck>
   balance(): Promise<Balance[]>
-  /** The tokens that the hub listed so far, from the store alone. */
+  /** The tokens that the hub listed, as far as they are known without asking again. */
   knownTokens(): Promise<readonly TokenRecord[]>
   /** What the wallet itself holds of a token, read from the chain. */
   tokens(token?: Address): Promise<bigint>
@@ -93,7 +93,10 @@ export function createJandon(options: JandonOptions): Jandon {
   const { store } = context
   return {
     address: options.account.address,
-    hub: async () => (await connect(context)).info,
+    hub: async () => {
+      await fetchInfo(context)
+      return (await connect(context)).info
+    },
     openChannel: (order) => store.exclusive(() => openChannel(context, order)),
     topUp: (order) => store.exclusive(() => topUp(context, order)),
     tip: ({ token, ...order }) => store.exclusive(() => sendBasket(context, [order], { token })),
@@ -104,7 +107,8 @@ export function createJandon(options: JandonOptions): Jandon {
     history: (query) => readHistory(context, query),
     verifyReceipt: (target) => verifyReceipt(context, target),
     balance: () => store.exclusive(() => readBalances(context)),
-    knownTokens: async () => (await readWallet(context))?.tokens ?? [],
+    knownTokens: async () =>
+      context.memory.info?.tokens ?? (await readWallet(context))?.tokens ?? [],
     tokens: async (token) => {
       const { info, wallet } = await connect(context)
       return readTokens(context, { hub: wallet.hub, token: tokenOf(info, token).address })

@@ -15,8 +15,11 @@ import {
 import { ClientError } from './errors.ts'
 import type { Store } from './store.ts'
 
-/** Who the hub was when it was first met. Receipts and quotes are checked against this, not against what it says later. */
-export const hubPin = z.object({
+/**
+ * Who the hub was when it was first met. Receipts and quotes are checked against this, not against what it says later.
+ * Its address and fee account may change.
+ */
+const hubPin = z.object({
   origin: z.string(),
   chainId: z.int(),
   channels: address,
@@ -24,6 +27,7 @@ export const hubPin = z.object({
   vault: address,
   collector: address,
   receiptSigner: address,
+  feeAccount: address,
 })
 
 /**
@@ -41,7 +45,7 @@ const channelRecord = z.object({
 })
 
 /** A basket that was signed. `base` was the channel's charged then; every signature that left is kept. */
-export const basketRecord = z.object({
+const basketRecord = z.object({
   channelId: hash,
   basketId: hash,
   tips: z.array(tip),

@@ -4,7 +4,7 @@ import type { Address, Hex } from 'viem'
 import { basketReceipt, tipList } from '#protocol/messages/tips.ts'
 import type { BasketReceipt } from '#protocol/receipt.ts'
 import { lowerCase } from '#protocol/signature.ts'
-import { tipsTotal } from '#protocol/tip.ts'
+import { tipsTotal, tipTo } from '#protocol/tip.ts'
 import type { TipOrder } from './baskets.ts'
 import { nameTips, signBasket } from './baskets.ts'
 import { readAccepted, requireChannel } from './channels.ts'
@@ -17,6 +17,7 @@ import type { AcceptedRecord, HubPin, TokenRecord, WalletRecord } from './record
 
 /** One tip of a basket: `name` is the handle it was given to; `progress` is the hub's word, when it was asked. */
 export type SentTip = {
+  kind: 'tip' | 'relay-fee'
   to: Address
   name: string | null
   amount: bigint
@@ -115,8 +116,10 @@ export function sentBasket(
   { basket, receipt }: AcceptedRecord,
   wallet: WalletRecord | undefined,
 ): SentBasket {
+  const fees = wallet && tipTo(wallet.hub.feeAccount)
   const tips = basket.tips.map(
     ({ to, amount, message }, index): SentTip => ({
+      kind: to === fees ? 'relay-fee' : 'tip',
       to: `0x${to.slice(26)}`,
       name: basket.names[index] ?? null,
       amount,
@@ -170,7 +173,9 @@ async function readProgress(
   const progress = new Map<Hex, SentTip['progress']>()
   try {
     for (const id of channels) {
-      const page = await callSignedIn(context, { path: `/v1/channels/${id}/tips` }, tipList)
+      const { pageSize } = (await connect(context)).info.limits
+      const path = `/v1/channels/${id}/tips?limit=${pageSize}`
+      const page = await callSignedIn(context, { path }, tipList)
       for (const tip of page.tips) progress.set(tip.ref, tip.progress)
     }
   } catch (error) {

@@ -1,43 +1,84 @@
-// Brings node_modules into the state that the other scripts need, on any Node from 20.19 on, and does nothing when nothing
-// changed. It is plain JavaScript because it runs before a Node that can strip types is known to be there.
+// Brings a clone into the state that the other scripts need, on any Node from 20.19 on, and does nothing when nothing
+// changed: packages, compiled contracts, ISO 20022 schemas, and with --test what only the tests need. It is plain
+// JavaScript because it runs before a Node that can strip types is known to be there.
 //
 // Hardhat 3 needs Node >= 22.13 and Node runs TypeScript as it is from 22.18. On an older Node, npm would also leave out
 // Hardhat's native part. So there the installation itself runs under a newer Node from npm, which stays in
 // node_modules/.bin, where npm's scripts find it before the old one.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const stamp = `${root}node_modules/.jandon-setup`
 const newerNode = 'node@24'
+const bin = join(root, 'node_modules', '.bin')
 
-const wanted = fingerprint()
-if (readStamp() !== wanted) {
-  install()
+once('packages', ['package.json', 'package-lock.json'], installPackages)
+once('contracts', ['contracts', 'hardhat.config.ts'], buildContracts)
+fetchSchemas()
+if (process.argv.includes('--test')) requireXmllint()
+
+/** Does `work` unless it was done for the same contents of `sources` on the same platform. */
+function once(name, sources, work) {
+  const stamp = join(root, 'node_modules', `.jandon-${name}`)
+  const wanted = fingerprint(sources)
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return
+  work()
   writeFileSync(stamp, wanted)
 }
 
-/** What node_modules was made from: the manifest, the lock, and the platform of native parts. */
-function fingerprint() {
-  const hash = createHash('sha256')
-  for (const name of ['package.json', 'package-lock.json']) hash.update(readFileSync(root + name))
-  return hash.update(`${process.platform} ${process.arch}`).digest('hex')
+function fingerprint(sources) {
+  const hash = createHash('sha256').update(`${process.platform} ${process.arch}`)
+  for (const path of sources.flatMap(filesOf))
+    hash.update(path).update(readFileSync(join(root, path)))
+  return hash.digest('hex')
 }
 
-function readStamp() {
-  return existsSync(stamp) ? readFileSync(stamp, 'utf8') : ''
+function filesOf(path) {
+  if (statSync(join(root, path)).isFile()) return [path]
+  return readdirSync(join(root, path), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.sol'))
+    .map((entry) => join(entry.parentPath ?? entry.path, entry.name).slice(root.length))
+    .sort()
 }
 
-function install() {
-  const quiet = ['--no-audit', '--no-fund', '--loglevel=error']
-  process.stderr.write('jandon: installing packages (once; about a minute) …\n')
-  if (runsTypeScript(process.versions.node)) run('npm', ['install', '--no-save', ...quiet])
-  else {
-    const inner = ['npm', 'install', '--no-save', ...quiet, newerNode]
-    run('npx', ['--yes', `--package=${newerNode}`, '--', ...inner])
-  }
+function installPackages() {
+  const install = ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error']
+  say('installing packages (once; about a minute) …')
+  if (isOurs(process.execPath)) must('npm', [...install, newerNode])
+  else if (runsTypeScript(process.versions.node)) must('npm', install)
+  else must('npx', ['--yes', `--package=${newerNode}`, '--', 'npm', ...install, newerNode])
+}
+
+function buildContracts() {
+  say('compiling contracts …')
+  must('hardhat', ['build', '--quiet', '--no-tests'])
+}
+
+/** Cash-out needs the schemas; everything else works without them. */
+function fetchSchemas() {
+  const { status } = run('node', [join(root, 'scripts', 'schemas.ts')])
+  if (status !== 0) say('without the ISO 20022 schemas there is no cash-out; everything else works')
+}
+
+/** The tests hold every payment file against a second validator. */
+function requireXmllint() {
+  if (run('xmllint', ['--version'], 'ignore').status === 0) return
+  say('installing xmllint for the tests …')
+  run('apt-get', ['update', '-qq'], 'ignore')
+  run('apt-get', ['install', '-y', '-qq', 'libxml2-utils'], 'ignore')
+  if (run('xmllint', ['--version'], 'ignore').status === 0) return
+  say(
+    'the tests need xmllint: install it (Debian: sudo apt-get install libxml2-utils) and run the same again',
+  )
+  process.exit(1)
+}
+
+/** Whether this very Node is the one that an earlier set-up left; a plain installation would remove it. */
+function isOurs(path) {
+  return path.startsWith(join(root, 'node_modules'))
 }
 
 function runsTypeScript(version) {
@@ -45,14 +86,22 @@ function runsTypeScript(version) {
   return major > 22 || (major === 22 && minor >= 18)
 }
 
-function run(command, args) {
+/** Runs a command with the packages' commands first in the path; what it prints goes to standard error. */
+function run(command, args, output = 2) {
+  const path = `${bin}${delimiter}${process.env.PATH}`
   const shell = process.platform === 'win32'
-  const { status, error } = spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2], shell })
-  if (error || status !== 0) {
-    process.stderr.write(
-      `jandon: "${command} ${args.join(' ')}" failed${error ? ` (${error.message})` : ''}.\n` +
-        'Check the connection to the npm registry, then run the same command again.\n',
-    )
-    process.exit(1)
-  }
+  const env = { ...process.env, PATH: path }
+  return spawnSync(command, args, { cwd: root, stdio: ['ignore', output, output], shell, env })
+}
+
+function must(command, args) {
+  const { status, error } = run(command, args)
+  if (!error && status === 0) return
+  say(`"${command} ${args.join(' ')}" failed${error ? ` (${error.message})` : ''}`)
+  say('check the connection to the npm registry, then run the same command again')
+  process.exit(1)
+}
+
+function say(text) {
+  process.stderr.write(`jandon: ${text}\n`)
 }

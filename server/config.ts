@@ -155,8 +155,15 @@ async function readRates(path: string, { tokens }: Deployment): Promise<PairRate
   return rates.map(({ token, currency, price, source, asOf }) => {
     const listed = tokens.find((candidate) => candidate.address === token)
     if (!listed) throw new Error(`${path}: token ${token} is not in the deployment`)
-    const fraction = rateFromPrice(price, { decimals: listed.decimals, currency })
-    return { token, currency, ...fraction, source, asOf: Date.parse(asOf) }
+    const fraction = rateFromPrice(price, currency)
+    return {
+      token,
+      currency,
+      ...fraction,
+      decimals: listed.decimals,
+      source,
+      asOf: Date.parse(asOf),
+    }
   })
 }
 

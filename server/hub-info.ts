@@ -9,7 +9,6 @@ import { tipsPerBasket } from '#protocol/tip.ts'
 import type { ChannelTerms } from './channels/channel.ts'
 import type { Config } from './config.ts'
 import { maxBodyBytes, pageSize } from './http/limits.ts'
-import type { PairRate } from './payouts/quotes.ts'
 import { isoRail } from './payouts/quotes.ts'
 
 /** What a channel has to look like for credit (R7). */
@@ -60,15 +59,7 @@ export function hubInfo(
     rails: config.JANDON_BANK_URL
       ? [{ id: isoRail, currencies: [...new Set(config.rates.map((rate) => rate.currency))] }]
       : [],
-    rates: config.rates.map((rate) => infoRate(rate, config)),
+    rates: config.rates.map(({ asOf, ...rate }) => ({ ...rate, asOf: BigInt(asOf) })),
     limits: { bodyBytes: maxBodyBytes, tipsPerBasket: tipsPerBasket.maximum, pageSize },
   }
-}
-
-/** A rate per whole token: the books count base units, people do not. */
-function infoRate(rate: PairRate, { deployment }: Config): HubInfo['rates'][number] {
-  const { token, currency, numerator, denominator, source, asOf } = rate
-  const decimals = deployment.tokens.find(({ address }) => address === token)?.decimals ?? 0
-  const perToken = numerator * 10n ** BigInt(decimals)
-  return { token, currency, numerator: perToken, denominator, source, asOf: BigInt(asOf) }
 }

@@ -20,6 +20,7 @@ import type { Config } from './config.ts'
 import { loadCreators } from './creators/creators.ts'
 import { loadVaultAccounts } from './creators/vault-accounts.ts'
 import { createLiveEvents } from './events/live.ts'
+import { exportBooks } from './export.ts'
 import { createGate } from './gate.ts'
 import { createSessions } from './http/sessions.ts'
 import { channelTerms, hubInfo } from './hub-info.ts'
@@ -33,10 +34,8 @@ import { loadPayoutBook } from './payouts/payout-book.ts'
 import { createPayouts } from './payouts/payouts.ts'
 import { createQuotes } from './payouts/quotes.ts'
 import { createRunner } from './runner.ts'
-import type { Database } from './store/database.ts'
 import { openDatabase } from './store/database.ts'
 import { createGroupLog } from './store/group-log.ts'
-import { ledgerEntries } from './store/group-rows.ts'
 import { loadBalances, walkGroups } from './store/start-up.ts'
 
 /** What comes from outside: time, randomness, the hub's own address, and where reports of trouble go. */
@@ -240,7 +239,7 @@ export async function openHub(config: Config, surroundings: Surroundings) {
         const owed = -balanceOf(balances, accounts.creator(account), token)
         return { token, accepted: credited + owed, yours: credited, paid }
       }),
-    journal: () => readJournal(db),
+    exportBooks: () => exportBooks({ db, channels, payoutBook }),
     health: () => ({
       ready: gate.isOpen(),
       block: follower.cursor(),
@@ -346,16 +345,6 @@ function openBankRail(config: Config, now: () => number) {
   }
   const directory = join(config.JANDON_DATA_DIR, 'payment-files')
   return { ...createBankRail({ link, schemas, directory, debtor, now }), dispose: schemas.dispose }
-}
-
-async function* readJournal(db: Database) {
-  for (let after = ''; ; ) {
-    const rows = await ledgerEntries.list(db, { after, limit: 1_000 })
-    for (const { value } of rows) yield value
-    const last = rows.at(-1)
-    if (!last) return
-    after = last.key
-  }
 }
 
 function renderMetrics(values: Record<string, bigint | number>): string {

@@ -142,7 +142,7 @@ export async function pay(session: Session, to: string, amount: string): Promise
 }
 
 /** How a payout stands, in lines. */
-export function payoutLines(payout: PayoutView, token: TokenInfo): string[] {
+function payoutLines(payout: PayoutView, token: TokenInfo): string[] {
   const { payoutId, state, reason, actor, nextLookAt, gross, net, currency, transaction } = payout
   const rows = [
     ['  payout', payoutId],

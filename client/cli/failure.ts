@@ -45,6 +45,21 @@ const harmless: readonly string[] = [
   'stopping',
 ]
 
+/** Values of an error that are amounts in base units. */
+const amountNames: readonly string[] = [
+  ...['amount', 'available', 'ceiling', 'charged', 'claimed', 'escrowCap', 'fee', 'held', 'limit'],
+  ...['minimum', 'most', 'needed', 'new', 'paid', 'proven'],
+]
+
+/** The same failure with the amounts in its words written in units of a token, as people know them. */
+export function inUnits(failure: Failure, toText: (amount: bigint) => string): Failure {
+  const amounts = new Set(amountNames.map((name) => String(failure.values[name])))
+  const detail = failure.detail.replace(/(?<![\w.])\d+(?!\.?\w)/g, (digits) =>
+    amounts.has(digits) ? toText(BigInt(digits)) : digits,
+  )
+  return { ...failure, detail }
+}
+
 /** The failure that an expected error tells of; anything else is a bug and is thrown on. */
 export function failureOf(error: unknown): Failure {
   if (error instanceof UsageError) {

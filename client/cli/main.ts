@@ -4,9 +4,11 @@ import { createInterface } from 'node:readline/promises'
 import { CommanderError } from 'commander'
 import { runDev } from './dev.ts'
 import type { ExitCode, Failure } from './failure.ts'
-import { failureOf, UsageError } from './failure.ts'
+import { failureOf, inUnits, UsageError } from './failure.ts'
+import { tokenText } from './money.ts'
 import type { Runner } from './program.ts'
 import { createProgram } from './program.ts'
+import type { Session } from './session.ts'
 import { createSession } from './session.ts'
 import { readSettings } from './settings.ts'
 import type { Terminal } from './terminal.ts'
@@ -40,9 +42,16 @@ async function runCommand(
       folder: process.cwd(),
     })
     stopOnInterrupt(terminal)
-    const report = await command(createSession(settings, terminal))
-    terminal.report(report)
-    exitCode = report.exitCode ?? 0
+    const session = createSession(settings, terminal)
+    try {
+      const report = await command(session)
+      terminal.report(report)
+      exitCode = report.exitCode ?? 0
+    } catch (error) {
+      const failure = await failureInUnits(session, error)
+      terminal.fail(failure)
+      exitCode = failure.exitCode
+    }
   }
   const program = createProgram(runner, (question) => confirm(question, json))
   for (const command of [program, ...program.commands]) {
@@ -51,6 +60,13 @@ async function runCommand(
   if (args.length === 0) program.outputHelp()
   else await program.parseAsync(args, { from: 'user' })
   return exitCode
+}
+
+/** Errors of the hub count in base units; people do not. */
+async function failureInUnits({ jandon }: Session, error: unknown): Promise<Failure> {
+  const failure = failureOf(error)
+  const [token] = await jandon.knownTokens()
+  return token ? inUnits(failure, (amount) => tokenText(amount, token)) : failure
 }
 
 function fail(terminal: Terminal, error: unknown): number {

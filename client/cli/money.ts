@@ -11,11 +11,15 @@ import { UsageError } from './failure.ts'
  */
 export function typedAmount(
   text: string,
-  { token, info, currency }: { token: TokenInfo; info: HubInfo; currency?: string | undefined },
+  {
+    token,
+    info,
+    currency,
+  }: { token: TokenInfo; info: Pick<HubInfo, 'rates'>; currency?: string | undefined },
 ): bigint {
   if (currency === undefined) return positive(text, token.decimals, token.symbol)
   const code = knownCurrency(currency)
-  const rate = info.rates?.find((one) => one.token === token.address && one.currency === code)
+  const rate = info.rates.find((one) => one.token === token.address && one.currency === code)
   if (!rate) {
     throw new UsageError(
       `this hub offers no rate between ${token.symbol} and ${code}: give the amount in ${token.symbol}, without --currency`,

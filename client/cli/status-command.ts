@@ -1,6 +1,7 @@
 // How everything stands: the hub, this wallet, and what is not finished. What was left without an answer is asked again.
 
 import type { PayoutView } from '#protocol/messages/payouts.ts'
+import { tokenText } from './money.ts'
 import type { Session } from './session.ts'
 import { findHandle } from './session.ts'
 import type { Report } from './terminal.ts'
@@ -31,7 +32,10 @@ export async function status(session: Session): Promise<Report> {
   const rows = [
     ['hub', `${settings.hubUrl}, chain ${info.chainId}, group ${info.group}`],
     ['wallet', handle === null ? jandon.address : `${jandon.address}, @${handle}`],
-    ...channels.map(({ channelId, status }) => ['channel', `${short(channelId)} ${status}`]),
+    ...channels.map(({ channelId, status, unspent, token }) => [
+      'channel',
+      `${short(channelId)} ${status}, ${tokenText(unspent, token)} unspent`,
+    ]),
     ...unfinished.map(({ payoutId, state, reason }) => [
       'payout',
       `${short(payoutId)} ${state}: ${reason}`,

@@ -17,6 +17,9 @@ export type Terminal = {
   clear(): void
 }
 
+/** A stream of text that may be somebody's terminal. */
+type Output = { write(text: string): unknown; isTTY?: boolean }
+
 const patienceMs = 1_000
 const frameMs = 100
 const frames = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']
@@ -28,8 +31,8 @@ export function createTerminal({
   stderr,
 }: {
   json: boolean
-  stdout: NodeJS.WriteStream
-  stderr: NodeJS.WriteStream
+  stdout: Output
+  stderr: Output
 }): Terminal {
   let timer: NodeJS.Timeout | undefined
   const clear = () => {
@@ -110,7 +113,7 @@ export function durationText(seconds: number): string {
 }
 
 /** On a terminal one line that moves; elsewhere a line for each new label. */
-function createProgress(stderr: NodeJS.WriteStream, firstLabel: string) {
+function createProgress(stderr: Output, firstLabel: string) {
   let label = firstLabel
   let shown = ''
   let frame = 0

@@ -144,7 +144,8 @@ function receiptLines({ receipt, hub, token }: ReceiptCheck): string[] {
   ])
 }
 
-function recipientText({ name, to }: SentTip): string {
+function recipientText({ kind, name, to }: SentTip): string {
+  if (kind === 'relay-fee') return 'relay fee'
   return name === null ? short(to) : `@${name}`
 }
 

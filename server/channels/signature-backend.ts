@@ -1,6 +1,6 @@
 // Curve arithmetic for the hot path: libsecp256k1 through its native binding.
 
-import * as secp256k1 from 'secp256k1'
+import secp256k1 from 'secp256k1'
 import type { Address, Hex } from 'viem'
 import { bytesToHex, hexToBytes } from 'viem'
 import { keccakBytes } from '#protocol/keccak.ts'

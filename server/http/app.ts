@@ -209,10 +209,10 @@ function operatorRoutes(app: Express, hub: Hub) {
       answer(response, 200, await hub.reserves.check()),
     ),
   })
-  route(app, '/v1/journal', {
+  route(app, '/v1/export', {
     get: operator(hub, async (_request, response) => {
       response.type('application/x-ndjson')
-      for await (const entry of hub.journal()) response.write(`${toJson(entry)}\n`)
+      for await (const line of hub.exportBooks()) response.write(`${toJson(line)}\n`)
       response.end()
     }),
   })

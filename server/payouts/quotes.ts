@@ -148,13 +148,13 @@ function nextBusinessDay(now: number): string {
 }
 
 /**
- * A rate from a decimal price: `1385.2` KRW per whole token of 6 decimals is 13852 minor units per 10 × 10^6 base units.
+ * A rate from a decimal price per whole token: `1385.2` KRW is 13852 minor units per 10 tokens.
  *
  * @throws Error when the price is not a decimal number above zero.
  */
 export function rateFromPrice(
   price: string,
-  { decimals, currency }: { decimals: number; currency: Currency },
+  currency: Currency,
 ): Pick<Rate, 'numerator' | 'denominator'> {
   const match = /^(\d{1,15})(?:\.(\d{1,12}))?$/.exec(price)
   const fraction = match?.[2] ?? ''
@@ -162,6 +162,6 @@ export function rateFromPrice(
   if (scaled === 0n) throw new Error(`"${price}" is not a price`)
   return {
     numerator: scaled * 10n ** BigInt(currencyDigits[currency]),
-    denominator: 10n ** BigInt(fraction.length) * 10n ** BigInt(decimals),
+    denominator: 10n ** BigInt(fraction.length),
   }
 }

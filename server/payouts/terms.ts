@@ -4,8 +4,14 @@ import type { Currency } from '#protocol/amount.ts'
 import { mulDiv } from '#protocol/amount.ts'
 import { HubError } from '#protocol/errors.ts'
 
-/** Minor units of a currency per base unit of a token, as a fraction, with where and when it was seen. */
-export type Rate = { numerator: bigint; denominator: bigint; source: string; asOf: number }
+/** Minor units of a currency per whole token of `decimals`, as a fraction, with where and when it was seen. */
+export type Rate = {
+  numerator: bigint
+  denominator: bigint
+  decimals: number
+  source: string
+  asOf: number
+}
 
 /** What a payout costs: the hub's share in basis points of the gross, and the rail's flat price in minor units. */
 export type PayoutFees = { hubBasisPoints: bigint; railFee: bigint }
@@ -28,7 +34,7 @@ export function quoteSums(
   gross: bigint,
   { rate, fees, currency }: { rate: Rate; fees: PayoutFees; currency: Currency },
 ): QuoteSums {
-  const { numerator, denominator } = rate
+  const { numerator, denominator } = perBaseUnit(rate)
   const converted = mulDiv(gross, { numerator, denominator, rounding: 'down' })
   const hubFee = mulDiv(converted, {
     numerator: fees.hubBasisPoints,
@@ -51,7 +57,11 @@ export function quoteSums(
 
 /** A gross that surely brings something: twice what the rail costs, converted back. */
 function smallestGross({ rate, fees }: { rate: Rate; fees: PayoutFees }): bigint {
-  const { numerator, denominator } = rate
+  const { numerator, denominator } = perBaseUnit(rate)
   const amount = (fees.railFee + 1n) * 2n
   return mulDiv(amount, { numerator: denominator, denominator: numerator, rounding: 'up' })
+}
+
+function perBaseUnit({ numerator, denominator, decimals }: Rate) {
+  return { numerator, denominator: denominator * 10n ** BigInt(decimals) }
 }

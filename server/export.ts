@@ -1,0 +1,54 @@
+// Everything that the hub's books say, line by line, for whoever checks them against the chain and the bank.
+
+import type { Hex } from 'viem'
+import type { PayoutView } from '#protocol/messages/payouts.ts'
+import type { ReceiptLeaf } from '#protocol/receipt.ts'
+import type { Channel } from './channels/channel.ts'
+import type { ChannelRegistry } from './channels/registry.ts'
+import type { Entry } from './ledger/entry.ts'
+import { payoutView } from './payouts/payout.ts'
+import type { PayoutBook } from './payouts/payout-book.ts'
+import type { Database } from './store/database.ts'
+import type { TipNote } from './store/group-rows.ts'
+import { ledgerEntries, storedTips } from './store/group-rows.ts'
+import type { Table } from './store/table.ts'
+
+export type ExportLine =
+  | ({ kind: 'channel'; channelId: Hex } & Pick<
+      Channel,
+      'config' | 'charged' | 'held' | 'totalClaimed' | 'balance'
+    >)
+  | ({ kind: 'tip' } & ReceiptLeaf & TipNote)
+  | ({ kind: 'entry' } & Entry)
+  | ({ kind: 'payout' } & PayoutView)
+
+const rowsPerRead = 1_000
+
+/** Channels and payouts as they are, then every tip and every ledger entry in the order of their commit. */
+export async function* exportBooks({
+  db,
+  channels,
+  payoutBook,
+}: {
+  db: Database
+  channels: ChannelRegistry
+  payoutBook: PayoutBook
+}): AsyncGenerator<ExportLine> {
+  for (const { id, config, charged, held, totalClaimed, balance } of channels.all()) {
+    yield { kind: 'channel', channelId: id, config, charged, held, totalClaimed, balance }
+  }
+  for (const payout of payoutBook.all()) yield { kind: 'payout', ...payoutView(payout) }
+  for await (const { leaf, note } of readAll(db, storedTips))
+    yield { kind: 'tip', ...leaf, ...note }
+  for await (const entry of readAll(db, ledgerEntries)) yield { kind: 'entry', ...entry }
+}
+
+async function* readAll<T>(db: Database, rows: Table<T>): AsyncGenerator<T> {
+  for (let after = ''; ; ) {
+    const page = await rows.list(db, { after, limit: rowsPerRead })
+    for (const { value } of page) yield value
+    const last = page.at(-1)
+    if (!last) return
+    after = last.key
+  }
+}
