@@ -22,6 +22,7 @@ const clientErrors = {
   no_quote: ['Ask for a new quote.', 'refused'],
   no_receipt: ['Look the basket up in the history.', 'refused'],
   not_a_creator: ['Register a handle for this address first.', 'refused'],
+  nothing_to_withdraw: ['Open a channel to tip again.', 'refused'],
   quote_invalid: ['Do not sign it. Ask for a new quote, and tell the operator.', 'refused'],
   receipt_invalid: ['Keep the basket and tell the operator: the hub did not prove it.', 'unknown'],
   refund_failed: ['Ask again, or withdraw alone.', 'refused'],
@@ -38,7 +39,6 @@ const clientErrors = {
     'Do not sign above what you tipped. Take the rest of the deposit back by withdrawing.',
     'refused',
   ],
-  withdrawing: ['Finish the withdrawal, then open a new channel.', 'refused'],
   wrong_wallet: ['Use one store for each wallet and hub.', 'refused'],
 } as const satisfies Record<string, readonly [action: string, outcome: 'refused' | 'unknown']>
 

@@ -4,6 +4,7 @@ import type { Address, Hex, LocalAccount } from 'viem'
 import type { CreatorView, HubInfo } from '#protocol/messages/hub.ts'
 import type { PayoutView, QuoteView } from '#protocol/messages/payouts.ts'
 import type { RefundView } from '#protocol/messages/tips.ts'
+import { lowerCase } from '#protocol/signature.ts'
 import type { TipOrder } from './baskets.ts'
 import type { QuoteOrder } from './cash-out.ts'
 import { askQuote, cashOut, readPayout, readPayouts } from './cash-out.ts'
@@ -92,7 +93,7 @@ export function createJandon(options: JandonOptions): Jandon {
   const context = contextOf(options)
   const { store } = context
   return {
-    address: options.account.address,
+    address: lowerCase(options.account.address),
     hub: async () => {
       await fetchInfo(context)
       return (await connect(context)).info

@@ -75,9 +75,11 @@ async function initiate(
   const spent = larger(channel.charged, chain.totalClaimed)
   if (chain.balance <= spent) {
     await writeWallet(context, withChannel(wallet, { ...channel, status: 'closed' }))
+    const { balance } = chain
     throw new ClientError(
-      'no_channel',
-      `nothing is left in channel ${channel.channelId}: ${chain.balance} deposited, ${spent} spent`,
+      'nothing_to_withdraw',
+      `nothing is left in channel ${channel.channelId}: ${balance} deposited, ${spent} spent`,
+      { values: { balance, spent } },
     )
   }
   await writeWallet(context, withChannel(wallet, { ...channel, status: 'withdrawing' }))

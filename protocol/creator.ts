@@ -13,9 +13,6 @@ export const creatorTypes = {
   ],
 } as const
 
-/** Who is paid under which name. */
-export type Creator = { handle: string; account: Address; displayName: string }
-
 /** The EIP-712 domain in which creators register with a hub. */
 export function creatorDomain({ chainId, hubAccount }: { chainId: number; hubAccount: Address }) {
   return { name: 'jandon', version: '1', chainId, verifyingContract: hubAccount } as const

@@ -4,6 +4,7 @@ import type { Address, Hex } from 'viem'
 import { stringToBytes } from 'viem'
 import { keccak, layWords, typedDigest, typeHash } from './keccak.ts'
 
+/** A payment out of the vault, relayed by anyone. `deadline` is in Unix seconds; a nonce works once, in any order. */
 export const paymentTypes = {
   Payment: [
     { name: 'account', type: 'address' },
@@ -15,17 +16,6 @@ export const paymentTypes = {
     { name: 'deadline', type: 'uint256' },
   ],
 } as const
-
-/** A payment out of the vault, relayed by anyone. `deadline` is in Unix seconds; a nonce works once, in any order. */
-export type Payment = {
-  account: Address
-  token: Address
-  to: Address
-  amount: bigint
-  memo: Hex
-  nonce: bigint
-  deadline: bigint
-}
 
 /** The EIP-712 domain of vault payments. */
 export function vaultDomain({ chainId, vault }: { chainId: number; vault: Address }) {

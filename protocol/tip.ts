@@ -7,6 +7,7 @@ import { concatBytes, keccak, keccakBytes, layWords, typedDigest, typeHash } fro
 /** How many tips one voucher may name. */
 export const tipsPerBasket = { minimum: 1, maximum: 256 } as const
 
+/** A basket of tips under one signature. `maxClaimableAmount` is cumulative over the channel's life. */
 export const tipVoucherTypes = {
   TipVoucher: [
     { name: 'channelId', type: 'bytes32' },
@@ -25,9 +26,6 @@ export const tipVoucherTypes = {
  * random, or the commitment to a message ({@link messageRef}).
  */
 export type Tip = { to: Hex; amount: bigint; ref: Hex }
-
-/** A basket of tips under one signature. `maxClaimableAmount` is cumulative over the channel's life. */
-export type TipVoucher = { channelId: Hex; maxClaimableAmount: bigint; tips: readonly Tip[] }
 
 const tipType = 'Tip(bytes32 to,uint128 amount,bytes32 ref)'
 const tipTypeHash = typeHash(tipType)

@@ -251,6 +251,8 @@ export async function openHub(config: Config, surroundings: Surroundings) {
         jandon_block: follower.cursor(),
         jandon_group: log.head().number,
         jandon_channels: [...channels.all()].length,
+        process_cpu_seconds_total: cpuSeconds(),
+        process_resident_memory_bytes: process.memoryUsage.rss(),
         jandon_reserves_unequal: reserves.newest().verdict === 'unequal' ? 1 : 0,
         [`jandon_signature_backend{name="${backend.name}"}`]: 1,
       }),
@@ -345,6 +347,12 @@ function openBankRail(config: Config, now: () => number) {
   }
   const directory = join(config.JANDON_DATA_DIR, 'payment-files')
   return { ...createBankRail({ link, schemas, directory, debtor, now }), dispose: schemas.dispose }
+}
+
+/** User and system time of the whole process, all its threads; the hub has no child processes. */
+function cpuSeconds(): number {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1_000_000
 }
 
 function renderMetrics(values: Record<string, bigint | number>): string {

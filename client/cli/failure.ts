@@ -26,6 +26,7 @@ const actions: { readonly [code: string]: string } = {
   hub_changed: 'Ask the operator why. If you trust the answer, add --hub-key <address>.',
   hub_unreachable: 'Start a hub with "npm start", or name the right one with --hub <url>.',
   no_channel: 'Open one with "npx jandon open --deposit 5".',
+  nothing_to_withdraw: 'Open a new channel with "npx jandon open --deposit 5".',
   no_quote: 'Ask for one with "npx jandon quote", from the same wallet.',
   no_receipt: 'See "npx jandon history", or give the path of a receipt in JSON.',
   not_a_creator: 'Register one with "npx jandon register <handle>", or name it with --handle.',
@@ -47,17 +48,32 @@ const harmless: readonly string[] = [
 
 /** Values of an error that are amounts in base units. */
 const amountNames: readonly string[] = [
-  ...['amount', 'available', 'ceiling', 'charged', 'claimed', 'escrowCap', 'fee', 'held', 'limit'],
-  ...['minimum', 'most', 'needed', 'new', 'paid', 'proven'],
+  ...[
+    'amount',
+    'available',
+    'balance',
+    'ceiling',
+    'charged',
+    'claimed',
+    'escrowCap',
+    'fee',
+    'held',
+    'limit',
+  ],
+  ...['minimum', 'most', 'needed', 'new', 'paid', 'proven', 'spent'],
 ]
 
-/** The same failure with the amounts in its words written in units of a token, as people know them. */
+/** The same failure with the amounts in its words, and those that they name, written in units of a token. */
 export function inUnits(failure: Failure, toText: (amount: bigint) => string): Failure {
   const amounts = new Set(amountNames.map((name) => String(failure.values[name])))
   const detail = failure.detail.replace(/(?<![\w.])\d+(?!\.?\w)/g, (digits) =>
     amounts.has(digits) ? toText(BigInt(digits)) : digits,
   )
-  return { ...failure, detail }
+  const action = failure.action.replace(/"(\w+)"/g, (quoted, name: string) => {
+    const digits = String(failure.values[name])
+    return amountNames.includes(name) && /^\d+$/.test(digits) ? toText(BigInt(digits)) : quoted
+  })
+  return { ...failure, detail, action }
 }
 
 /** The failure that an expected error tells of; anything else is a bug and is thrown on. */
