@@ -437,6 +437,7 @@ describe('createJandon against a real hub', function () {
       assert.deepEqual([begun.state, begun.amount], ['waiting', 995n * cent])
       assert.equal((await jandon.withdraw()).state, 'waiting')
       await assert.rejects(jandon.tip({ to: '@busker', amount: cent }), client('no_channel'))
+      await until(async () => (await jandon.balance())[0]?.leaving === 995n * cent)
       const afresh = payer.elsewhere()
       await assert.rejects(afresh.tip({ to: '@busker', amount: cent }), client('no_channel'))
       const opened = await jandon.openChannel({ deposit: 2n * unit })

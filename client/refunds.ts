@@ -19,7 +19,7 @@ export type RefundOrder = {
 
 /**
  * A channel's money in base units, by the hub's word. `charged` is spent, of which `unproven` has no receipt here; `held`
- * waits for a refund in progress; `unspent` can be tipped or taken back.
+ * waits for a refund in progress, `leaving` for a withdrawal; `unspent` can be tipped or taken back.
  */
 export type Balance = {
   channelId: Hex
@@ -29,6 +29,7 @@ export type Balance = {
   charged: bigint
   unproven: bigint
   held: bigint
+  leaving: bigint
   unspent: bigint
 }
 
@@ -74,6 +75,7 @@ export async function readBalances(context: Context): Promise<Balance[]> {
       charged,
       unproven: charged > proven ? charged - proven : 0n,
       held,
+      leaving: view.pendingWithdrawal?.amount ?? 0n,
       unspent: available,
     })
   }

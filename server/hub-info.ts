@@ -14,6 +14,7 @@ import { isoRail } from './payouts/quotes.ts'
 /** What a channel has to look like for credit (R7). */
 export function channelTerms({ deployment, JANDON_MIN_WITHDRAW_DELAY_S }: Config): ChannelTerms {
   return {
+    contract: deployment.channels,
     receiver: deployment.vault,
     receiverAuthorizer: deployment.hubAccount,
     tokens: deployment.tokens.map(({ address }) => address),

@@ -148,7 +148,8 @@ function balanceRows({ channelId, token, ...channel }: Balance): string[][] {
     ['', `${tokenText(channel.charged, token)} spent`],
     ['', `${tokenText(channel.unspent, token)} unspent`],
   ]
-  if (channel.held > 0n) rows.push(['', `${tokenText(channel.held, token)} on its way back`])
+  if (channel.held > 0n) rows.push(['', `${tokenText(channel.held, token)} being refunded`])
+  if (channel.leaving > 0n) rows.push(['', `${tokenText(channel.leaving, token)} being withdrawn`])
   if (channel.unproven > 0n) {
     rows.push(['', `${tokenText(channel.unproven, token)} spent without a receipt here`])
   }

@@ -34,6 +34,9 @@ const currentFile = join(devFolder, 'current')
 /** How many earlier worlds are kept to look at. */
 const keptWorlds = 3
 
+/** How long tips wait to be claimed and credited here, in milliseconds; a real hub waits for more of them. */
+const claimAfterMs = 20_000
+
 /** What a fan has in the wallet to play with after the round, in whole tokens. */
 const pocketMoney = 100n
 
@@ -95,6 +98,7 @@ async function run({ once: single, json, plant }: Options): Promise<number> {
     folder,
     walletNames: ['you', ...roundWallets],
     withBank,
+    hubSettings: { JANDON_CLAIM_MAX_AGE_MS: String(claimAfterMs) },
     onStep: tell,
   })
   try {

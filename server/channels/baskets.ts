@@ -134,24 +134,32 @@ function assertAcceptable(deps: BasketDeps, channel: Channel, request: TipsReque
 }
 
 function assertTips(deps: BasketDeps, tips: TipsRequest['tips']) {
+  assertFreshRefs(tips)
+  for (const [index, { ref, message }] of tips.entries()) {
+    if (message && messageRef(message) !== ref) {
+      throw new HubError('message_mismatch', `tip ${index}: ref is not keccak256(salt ‖ message)`, {
+        values: { index },
+      })
+    }
+  }
+  for (const [index, { to }] of tips.entries()) {
+    if (!isRecipient(deps, to)) {
+      throw new HubError('unknown_creator', `tip ${index} names ${to}, who has not joined`, {
+        values: { index, to },
+      })
+    }
+  }
+}
+
+function assertFreshRefs(tips: TipsRequest['tips']) {
   const refs = new Set<Hex>()
-  for (const [index, { to, ref, message }] of tips.entries()) {
+  for (const [index, { ref }] of tips.entries()) {
     if (refs.has(ref)) {
       throw new HubError('duplicate_ref', `tip ${index} repeats ref ${ref}`, {
         values: { index, ref },
       })
     }
     refs.add(ref)
-    if (message && messageRef(message) !== ref) {
-      throw new HubError('message_mismatch', `tip ${index}: ref is not keccak256(salt ‖ message)`, {
-        values: { index },
-      })
-    }
-    if (!isRecipient(deps, to)) {
-      throw new HubError('unknown_creator', `tip ${index} names ${to}, who has not joined`, {
-        values: { index, to },
-      })
-    }
   }
 }
 

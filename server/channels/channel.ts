@@ -34,6 +34,8 @@ export type Channel = ChannelOnChain & {
 
 /** What a hub asks of a channel before it gives credit on it (R7). Delays in seconds. */
 export type ChannelTerms = {
+  /** The one contract that the hub claims tip vouchers on. */
+  contract: Address
   receiver: Address
   receiverAuthorizer: Address
   tokens: readonly Address[]
@@ -44,9 +46,9 @@ const zeroAddress = `0x${'00'.repeat(20)}`
 
 /** Why the hub gives no credit on channels with this configuration, or `undefined`. */
 export function configRefusal(config: ChannelConfig, terms: ChannelTerms): ErrorCode | undefined {
+  if (config.payerAuthorizer === zeroAddress) return 'authorizer_required'
   if (config.receiver !== terms.receiver) return 'wrong_receiver'
   if (config.receiverAuthorizer !== terms.receiverAuthorizer) return 'wrong_receiver_authorizer'
-  if (config.payerAuthorizer === zeroAddress) return 'authorizer_required'
   if (!terms.tokens.includes(config.token)) return 'token_not_listed'
   const { minimum, maximum } = terms.withdrawDelay
   if (config.withdrawDelay < minimum || config.withdrawDelay > maximum)
@@ -54,7 +56,7 @@ export function configRefusal(config: ChannelConfig, terms: ChannelTerms): Error
   return undefined
 }
 
-/** A channel of which nothing is known but its configuration. */
+/** A channel of which nothing is known but its configuration. One that cannot be claimed on gets no credit. */
 export function newChannel(
   id: Hex,
   { config, contract, terms }: { config: ChannelConfig; contract: Address; terms: ChannelTerms },
@@ -63,7 +65,7 @@ export function newChannel(
     id,
     contract,
     config,
-    refusal: configRefusal(config, terms),
+    refusal: contract === terms.contract ? configRefusal(config, terms) : 'unknown_channel',
     balance: 0n,
     totalClaimed: 0n,
     pendingWithdrawal: undefined,

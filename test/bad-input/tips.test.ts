@@ -16,7 +16,7 @@ import type { Tip } from '#protocol/tip.ts'
 import { messageRef, tipTo } from '#protocol/tip.ts'
 import { voucherTypes } from '#protocol/voucher.ts'
 import type { OpenChannel } from '../support/channels.ts'
-import { openChannel, sendTips, viewOf } from '../support/channels.ts'
+import { depositDirect, openChannel, sendTips, viewOf } from '../support/channels.ts'
 import { assertAnswer, assertProblem } from '../support/http.ts'
 import type { HubFixture } from '../support/hub.ts'
 import { assertUnchanged, openHub, reservesOf, transact } from '../support/hub.ts'
@@ -247,7 +247,7 @@ describe('POST /v1/tips, amounts that are none', () => {
     'Arabic-Indic digits': '١٢',
     'full-width digits': '１２',
     'a number': 1,
-    'a number of 2^53 + 1': 9007199254740993,
+    'a number of 2^53 + 1': Number('9007199254740993'),
     null: null,
     true: true,
     'a list': ['1'],
@@ -460,7 +460,6 @@ describe('POST /v1/tips, channels that get no credit (R7)', () => {
       functionName: 'mint',
       args: [payer.address, unit],
     })
-    const { depositDirect } = await import('../support/channels.ts')
     const config = configFor(hub, payer, { token })
     await depositDirect(hub, payer, { config, amount: unit })
     const body = await signBasket(hub, {
