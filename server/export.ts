@@ -8,10 +8,9 @@ import type { ChannelRegistry } from './channels/registry.ts'
 import type { Entry } from './ledger/entry.ts'
 import { payoutView } from './payouts/payout.ts'
 import type { PayoutBook } from './payouts/payout-book.ts'
-import type { Database } from './store/database.ts'
 import type { TipNote } from './store/group-rows.ts'
 import { ledgerEntries, storedTips } from './store/group-rows.ts'
-import type { Table } from './store/table.ts'
+import type { Database, Table } from './store/table.ts'
 
 export type ExportLine =
   | ({ kind: 'channel'; channelId: Hex } & Pick<

@@ -277,7 +277,7 @@ export async function openHub(config: Config, surroundings: Surroundings) {
       runner.stop()
       follower.stop()
       live.close()
-      await log.drain()
+      await log.close()
       await db.close()
       rail?.dispose()
     },

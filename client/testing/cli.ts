@@ -8,10 +8,17 @@ export type Run = { code: number | null; stdout: string; stderr: string }
 
 const launcher = fileURLToPath(new URL('../cli/jandon.mjs', import.meta.url))
 
-/** Runs `jandon …args` in `folder`, with nothing of jandon in its environment but `environment`. */
+/**
+ * Runs `jandon …args` in `folder`, with nothing of jandon in its environment but `environment`. When `interrupted` resolves,
+ * somebody presses Ctrl-C.
+ */
 export async function jandon(
   args: readonly string[],
-  { folder, environment = {} }: { folder: string; environment?: NodeJS.ProcessEnv },
+  {
+    folder,
+    environment = {},
+    interrupted,
+  }: { folder: string; environment?: NodeJS.ProcessEnv; interrupted?: Promise<void> },
 ): Promise<Run> {
   const { JANDON_HUB: _hub, JANDON_KEY: _key, JANDON_RPC: _rpc, ...rest } = process.env
   const child = spawn(process.execPath, [launcher, ...args], {
@@ -19,6 +26,7 @@ export async function jandon(
     env: { ...rest, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
+  interrupted?.then(() => child.kill('SIGINT'))
   const ended = new Promise<number | null>((resolve, reject) => {
     child.on('error', reject)
     child.on('close', resolve)

@@ -63,7 +63,7 @@ const amounts = { token: address, accepted: '7', yours: '7', paid: '7' }
 
 const takes = (schema: z.ZodType, value: unknown) => schema.safeParse(value).success
 
-describeMessage('hubInfo', hubInfo, { sample: info, kind: 'answer', optional: ['rates'] })
+describeMessage('hubInfo', hubInfo, { sample: info, kind: 'answer' })
 describeMessage('nonceAnswer', nonceAnswer, {
   sample: { nonce: 'abcdefgh', expiresAt: '11' },
   kind: 'answer',

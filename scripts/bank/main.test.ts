@@ -8,11 +8,8 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { createBankLink } from '#server/payouts/iso20022/bank-link.ts'
-import {
-  buildPaymentFile,
-  type CreditTransfer,
-  type PaymentFile,
-} from '#server/payouts/iso20022/payment-file.ts'
+import { buildPaymentFile } from '#server/payouts/iso20022/payment-file.ts'
+import type { CreditTransfer, PaymentFile } from '#server/payouts/iso20022/payment-order.ts'
 import { type BankReport, readReport } from '#server/payouts/iso20022/reports.ts'
 import {
   hubAccount,

@@ -44,6 +44,6 @@ export async function forgeOneUnit({
   await log.commit({
     entries: [{ id: 'planted', at: Date.now(), reason: 'planted', reference: 'planted', legs }],
   })
-  await log.drain()
+  await log.close()
   await db.close()
 }

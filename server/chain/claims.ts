@@ -10,8 +10,8 @@ import type { VaultAccounts } from '../creators/vault-accounts.ts'
 import { accounts } from '../ledger/accounts.ts'
 import type { Balances } from '../ledger/entry.ts'
 import { balanceOf } from '../ledger/entry.ts'
-import type { Database } from '../store/database.ts'
 import type { GroupLog } from '../store/group-log.ts'
+import type { Database } from '../store/table.ts'
 import { sortable, table } from '../store/table.ts'
 import type { Deployment } from './deployment.ts'
 import type { Follower } from './follower.ts'
@@ -141,7 +141,7 @@ function planCredits(
 async function settlePlan(deps: ClaimDeps, plan: Plan): Promise<Settlement> {
   const { db, log, transactions, follower, now, deployment } = deps
   const purpose = `settle ${plan.claims.length} channels, credit ${plan.credits.length} accounts`
-  const place = sortable(now())
+  const place = `${sortable(now())}/${plan.token}`
   const settlement: Omit<Settlement, 'transaction'> = {
     token: plan.token,
     channels: plan.claims.length,

@@ -11,9 +11,8 @@ import {
 import type { PrivateKeyAccount } from 'viem/accounts'
 import { creatorVaultAbi, hubAccountAbi, paymentChannelsAbi, testTokenAbi } from '#protocol/abi.ts'
 import { HubError } from '#protocol/errors.ts'
-import type { Database } from '../store/database.ts'
 import type { GroupLog } from '../store/group-log.ts'
-import type { Row } from '../store/table.ts'
+import type { Database, Row } from '../store/table.ts'
 import { sortable, table } from '../store/table.ts'
 
 /** A call to send. `purpose` names the cause, so that the log and the store say why a transaction exists. */

@@ -16,9 +16,9 @@ import type { Creators } from '../creators/creators.ts'
 import type { VaultAccounts } from '../creators/vault-accounts.ts'
 import type { Balances } from '../ledger/entry.ts'
 import { balanceOf } from '../ledger/entry.ts'
-import type { Database } from '../store/database.ts'
 import type { GroupLog } from '../store/group-log.ts'
 import { readCommitted } from '../store/group-log.ts'
+import type { Database } from '../store/table.ts'
 import type { TipFees } from './basket-change.ts'
 import {
   basketEntry,

@@ -5,8 +5,9 @@ import { creatorDomain, creatorTypes, handlePattern } from '#protocol/creator.ts
 import { HubError } from '#protocol/errors.ts'
 import type { CreatorView } from '#protocol/messages/hub.ts'
 import { lowerCase } from '#protocol/signature.ts'
-import type { Database } from '../store/database.ts'
+import { isSignedTypedData } from '../chain/wallet-signature.ts'
 import type { GroupLog } from '../store/group-log.ts'
+import type { Database } from '../store/table.ts'
 import { table } from '../store/table.ts'
 
 const creatorRows = table<CreatorView>('creator')
@@ -30,7 +31,7 @@ export async function loadCreators({
 }: {
   db: Database
   log: GroupLog
-  chain: Pick<PublicClient, 'verifyTypedData'>
+  chain: Pick<PublicClient, 'verifyMessage' | 'verifyTypedData'>
   hub: { chainId: number; hubAccount: Address }
 }): Promise<Creators> {
   const handles = new Map<string, CreatorView>()
@@ -79,7 +80,7 @@ export async function loadCreators({
   }
 
   async function assertSigned(creator: CreatorView, signature: Hex) {
-    const valid = await chain.verifyTypedData({
+    const valid = await isSignedTypedData(chain, {
       address: creator.account,
       domain: creatorDomain(hub),
       types: creatorTypes,

@@ -2,8 +2,7 @@
 
 import type { Address } from 'viem'
 import { larger } from '#protocol/amount.ts'
-import type { Database } from '../store/database.ts'
-import type { Row } from '../store/table.ts'
+import type { Database, Row } from '../store/table.ts'
 import { table } from '../store/table.ts'
 
 /** Cumulative totals in base units. */

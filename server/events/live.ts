@@ -2,9 +2,9 @@
 
 import type { ServerResponse } from 'node:http'
 import type { Address } from 'viem'
-import type { Database } from '../store/database.ts'
-import type { HubEvent } from '../store/group-log.ts'
+import type { HubEvent } from '../store/group-rows.ts'
 import { outbox } from '../store/group-rows.ts'
+import type { Database } from '../store/table.ts'
 
 /** A listener that has this many bytes unsent is dropped; it comes back with its last event id. */
 const maxUnsentBytes = 1024 * 1024

@@ -17,9 +17,18 @@ import { checkShape, readBody } from './json-body.ts'
 import { pageSize } from './limits.ts'
 
 const page = z.object({
-  limit: z.coerce.number().int().min(1).max(pageSize).default(20),
+  limit: z
+    .string()
+    .regex(/^[1-9]\d{0,5}$/, 'must be a whole number in decimal digits')
+    .transform(Number)
+    .refine((limit) => limit <= pageSize, `must be at most ${pageSize}`)
+    .default(20),
   cursor: z.string().max(64).optional(),
 })
+
+const eventId = z
+  .string()
+  .regex(/^[0-9a-f]{16}\/[0-9a-f]{8}$/, 'last-event-id: must be the id of an event')
 
 /** The express application over a hub. Failures that are not refusals are logged, and answered without details. */
 export function createApp(hub: Hub, logFailure: (what: string, cause: unknown) => void): Express {
@@ -90,8 +99,8 @@ function publicRoutes(app: Express, hub: Hub) {
   })
   route(app, '/v1/events', {
     get: async (request, response) => {
+      const after = checkShape(request.get('last-event-id'), eventId.optional())
       const address = hub.sessions.addressOf(request)
-      const after = z.string().max(64).optional().parse(request.get('last-event-id'))
       await hub.live.stream(response, { address, after })
     },
   })
@@ -114,30 +123,33 @@ function payerRoutes(app: Express, hub: Hub) {
   })
   route(app, '/v1/channels/:channelId/tips', {
     get: async (request, response) => {
+      const page = pageOf(request)
       const { id } = ownChannel(hub, request, hashParameter(request, 'channelId'))
-      answer(response, 200, await hub.tipLists.ofChannel(id, pageOf(request)))
+      answer(response, 200, await hub.tipLists.ofChannel(id, page))
     },
   })
   route(app, '/v1/channels/:channelId/refunds', {
     post: async (request, response) => {
-      const address = hub.sessions.addressOf(request)
+      const channelId = hashParameter(request, 'channelId')
       const { amount } = await readBody(request, refundRequest)
-      const { id } = memberChannel(hub, address, hashParameter(request, 'channelId'))
+      const { id } = ownChannel(hub, request, channelId)
       answer(response, 202, await hub.refunds.start(id, amount))
     },
   })
   route(app, '/v1/refunds/:refundId', {
     get: (request, response) => {
+      const refundId = hashParameter(request, 'refundId')
       const address = hub.sessions.addressOf(request)
-      const refund = hub.refunds.find(hashParameter(request, 'refundId'))
+      const refund = hub.refunds.find(refundId)
       memberChannel(hub, address, refund.channelId)
       answer(response, 200, refund)
     },
   })
   route(app, '/v1/baskets/:basketId', {
     get: async (request, response) => {
+      const basketId = hashParameter(request, 'basketId')
       const address = hub.sessions.addressOf(request)
-      const { channelId, receipt } = await hub.baskets.find(hashParameter(request, 'basketId'))
+      const { channelId, receipt } = await hub.baskets.find(basketId)
       memberChannel(hub, address, channelId)
       answer(response, 200, receipt)
     },
@@ -153,28 +165,30 @@ function creatorRoutes(app: Express, hub: Hub) {
   })
   route(app, '/v1/creators/:handle/tips', {
     get: async (request, response) => {
+      const page = pageOf(request)
       const { account } = ownCreator(hub, request)
-      answer(response, 200, await hub.tipLists.ofRecipient(tipTo(account), pageOf(request)))
+      answer(response, 200, await hub.tipLists.ofRecipient(tipTo(account), page))
     },
   })
   route(app, '/v1/quotes', {
     post: async (request, response) => {
-      const address = hub.sessions.addressOf(request)
-      answer(response, 201, await hub.quotes.make(address, await readBody(request, quoteRequest)))
+      const order = await readBody(request, quoteRequest)
+      answer(response, 201, await hub.quotes.make(hub.sessions.addressOf(request), order))
     },
   })
   route(app, '/v1/quotes/:quoteId', {
     get: (request, response) => {
+      const quoteId = hashParameter(request, 'quoteId')
       const address = hub.sessions.addressOf(request)
-      const quote = hub.quotes.byId(hashParameter(request, 'quoteId'))
+      const quote = hub.quotes.byId(quoteId)
       assertOwner(address, quote.account)
       answer(response, 200, quote)
     },
   })
   route(app, '/v1/payouts', {
     post: async (request, response) => {
-      const address = hub.sessions.addressOf(request)
-      const payout = await hub.payouts.start(address, await readBody(request, payoutRequest))
+      const order = await readBody(request, payoutRequest)
+      const payout = await hub.payouts.start(hub.sessions.addressOf(request), order)
       answer(response, 202, payoutView(payout))
     },
     get: (request, response) => {
@@ -187,8 +201,9 @@ function creatorRoutes(app: Express, hub: Hub) {
   })
   route(app, '/v1/payouts/:payoutId', {
     get: (request, response) => {
+      const payoutId = hashParameter(request, 'payoutId')
       const address = hub.sessions.addressOf(request)
-      const payout = hub.payoutBook.get(hashParameter(request, 'payoutId'))
+      const payout = hub.payoutBook.get(payoutId)
       assertOwner(address, payout.quote.account)
       answer(response, 200, payoutView(payout))
     },
@@ -267,8 +282,9 @@ function memberChannel(hub: Hub, address: Hex, id: Hex) {
 }
 
 function ownCreator(hub: Hub, request: Request) {
+  const name = checkShape(request.params['handle'], handle)
   const address = hub.sessions.addressOf(request)
-  const creator = hub.creators.byHandle(checkShape(request.params['handle'], handle))
+  const creator = hub.creators.byHandle(name)
   assertOwner(address, creator.account)
   return creator
 }

@@ -4,7 +4,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { z } from 'zod'
 import { HubError } from '#protocol/errors.ts'
-import { maxBodyBytes } from './limits.ts'
+import { maxBodyBytes, maxDiscardedBytes } from './limits.ts'
 
 const maxReportedIssues = 8
 
@@ -43,14 +43,15 @@ export function checkShape<S extends z.ZodType>(value: unknown, schema: S): z.ou
 
 async function readText(request: IncomingMessage): Promise<string> {
   const declared = Number(request.headers['content-length'] ?? 0)
-  if (declared > maxBodyBytes) throw tooLarge(declared)
+  if (declared > maxDiscardedBytes) throw tooLarge(declared)
   const chunks: Buffer[] = []
   let bytes = 0
   for await (const chunk of request as AsyncIterable<Buffer>) {
     bytes += chunk.length
-    if (bytes > maxBodyBytes) throw tooLarge(bytes)
-    chunks.push(chunk)
+    if (bytes <= maxBodyBytes) chunks.push(chunk)
+    if (bytes > maxDiscardedBytes) throw tooLarge(bytes)
   }
+  if (bytes > maxBodyBytes) throw tooLarge(bytes)
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks))
   } catch (cause) {

@@ -3,5 +3,8 @@
 /** The largest body, in bytes: a basket of 256 tips, each with the longest message. */
 export const maxBodyBytes = 512 * 1024
 
+/** A body that is too large is read to its end up to here, in bytes, so that its sender hears why it was refused. */
+export const maxDiscardedBytes = 4 * 1024 * 1024
+
 /** How many items a list answers with at most. */
 export const pageSize = 100

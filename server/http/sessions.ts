@@ -6,8 +6,9 @@ import type { Address, Hex, PublicClient } from 'viem'
 import { parseSiweMessage } from 'viem/siwe'
 import { HubError } from '#protocol/errors.ts'
 import { lowerCase } from '#protocol/signature.ts'
-import type { Database } from '../store/database.ts'
+import { isSignedMessage } from '../chain/wallet-signature.ts'
 import type { GroupLog } from '../store/group-log.ts'
+import type { Database } from '../store/table.ts'
 import { table } from '../store/table.ts'
 
 type Session = { address: Address; expiresAt: number }
@@ -46,7 +47,7 @@ export function createSessions({
 }: {
   db: Database
   log: GroupLog
-  chain: Pick<PublicClient, 'verifyMessage'>
+  chain: Pick<PublicClient, 'verifyMessage' | 'verifyTypedData'>
   chainId: number
   origin: () => URL
   operatorToken: string
@@ -67,7 +68,7 @@ export function createSessions({
     },
     async signIn({ message, signature }) {
       const address = assertMessage(message)
-      const valid = await chain.verifyMessage({ address, message, signature })
+      const valid = await isSignedMessage(chain, { address, message, signature })
       if (!valid) throw rejected(`the message is not signed by ${address}`)
       const token = Buffer.from(randomBytes(32)).toString('base64url')
       const expiresAt = now() + lifetimes.token
@@ -76,20 +77,23 @@ export function createSessions({
       return { token, address, expiresAt: BigInt(expiresAt) }
     },
     async signOut(request) {
+      addressOf(request)
       await log.commit({ rows: [sessionRows.remove(hashOf(bearerOf(request)))] })
     },
-    addressOf(request) {
-      const session = sessionRows.get(db, hashOf(bearerOf(request)))
-      if (!session || session.expiresAt <= now()) {
-        throw new HubError('session_required', 'the token is unknown or has expired')
-      }
-      return session.address
-    },
+    addressOf,
     assertOperator(request) {
       const given = Buffer.from(hashOf(bearerOf(request)))
       if (timingSafeEqual(given, Buffer.from(operatorHash))) return
       throw new HubError('operator_required', 'this is not the operator’s token')
     },
+  }
+
+  function addressOf(request: IncomingMessage): Address {
+    const session = sessionRows.get(db, hashOf(bearerOf(request)))
+    if (!session || session.expiresAt <= now()) {
+      throw new HubError('session_required', 'the token is unknown or has expired')
+    }
+    return session.address
   }
 
   /** Checks everything in the message but the signature, uses up its nonce, and returns whose message it is. */

@@ -1,8 +1,8 @@
 // The bank side of a cash-out: hands over what is funded, asks about what is unknown, and weighs what the bank reports
 // (R16, R17). Every step is on disk before the next begins.
 
-import type { Database } from '../store/database.ts'
 import type { Change, GroupLog } from '../store/group-log.ts'
+import type { Database } from '../store/table.ts'
 import { table } from '../store/table.ts'
 import type { BankRail, Finding } from './bank-rail.ts'
 import type { Evidence, Payout } from './payout.ts'

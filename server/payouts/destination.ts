@@ -3,7 +3,7 @@
 import type { Currency } from '#protocol/amount.ts'
 import { HubError } from '#protocol/errors.ts'
 import type { Destination } from '#protocol/payment.ts'
-import type { Party } from './iso20022/payment-file.ts'
+import type { Party } from './iso20022/payment-order.ts'
 
 type Field = { pattern: RegExp; means: string }
 

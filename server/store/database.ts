@@ -4,10 +4,8 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Level } from 'level'
 import type { Address } from 'viem'
-import type { Row } from './table.ts'
+import type { Database, Row } from './table.ts'
 import { table } from './table.ts'
-
-export type Database = Level<string, Uint8Array>
 
 /** What a data directory belongs to. It never changes; opening it as another hub is refused. */
 export type Ownership = { format: number; chainId: number; hubAccount: Address; channels: Address }

@@ -16,11 +16,10 @@ import {
 } from '#protocol/receipt.ts'
 import type { Balances, Entry } from '../ledger/entry.ts'
 import { post } from '../ledger/entry.ts'
-import type { Database } from './database.ts'
 import { writeSynced } from './database.ts'
-import type { StoredTip, TipNote } from './group-rows.ts'
+import type { EventDraft, HubEvent, StoredTip, TipNote } from './group-rows.ts'
 import { balanceRows, entryRows, eventRows, groups, storedTips, tipRows } from './group-rows.ts'
-import type { Row } from './table.ts'
+import type { Database, Row } from './table.ts'
 import { sortable } from './table.ts'
 
 /** A tip on its way into a group: the leaf without what the group decides, and what is kept beside it. */
@@ -28,12 +27,6 @@ export type TipDraft = {
   leaf: Omit<ReceiptLeaf, 'salt' | 'epoch' | 'group' | 'index'>
   note: TipNote
 }
-
-/** Something to tell: to whom, what kind, and its JSON. */
-export type EventDraft = { audience: readonly string[]; type: string; data: string }
-
-/** An event as it was committed; `id` orders all events of the hub. */
-export type HubEvent = EventDraft & { id: string }
 
 /** All that one cause writes. `rows` may need the place of its tips, hence the function. */
 export type Change = {
@@ -54,8 +47,8 @@ export type GroupLog = {
   commit(change: Change): Promise<Committed>
   /** The newest group on disk: its number and header hash. */
   head(): { number: bigint; hash: Hex }
-  /** Resolves when everything taken so far is on disk. */
-  drain(): Promise<void>
+  /** Takes nothing more, and resolves when everything taken so far is on disk. */
+  close(): Promise<void>
 }
 
 type Waiting = {
@@ -126,7 +119,8 @@ export function createGroupLog({
       })
     },
     head: () => head,
-    async drain() {
+    async close() {
+      failure ??= new HubError('stopping', 'the group log is closed')
       while (writing !== undefined) await writing
     },
   }
@@ -156,7 +150,7 @@ export function createGroupLog({
 
   async function writeAll() {
     await Promise.resolve()
-    while (open.waiting.length > 0 && !failure) {
+    while (open.waiting.length > 0 && failure?.code !== 'storage_failed') {
       const group = open
       open = newGroup(group.number + 1n)
       await writeGroup(group)

@@ -3,7 +3,6 @@
 import type { Address, Hex } from 'viem'
 import type { GroupHeader, ReceiptLeaf } from '#protocol/receipt.ts'
 import type { Balances, Entry } from '../ledger/entry.ts'
-import type { EventDraft, HubEvent } from './group-log.ts'
 import type { Row } from './table.ts'
 import { sortable, table } from './table.ts'
 
@@ -14,6 +13,12 @@ export type TipNote = { payer: Address; token: Address; message: string | null; 
 
 /** A committed tip: what its receipt proves, and its note. */
 export type StoredTip = { leaf: ReceiptLeaf; note: TipNote }
+
+/** Something to tell: to whom, what kind, and its JSON. */
+export type EventDraft = { audience: readonly string[]; type: string; data: string }
+
+/** An event as it was committed; `id` orders all events of the hub. */
+export type HubEvent = EventDraft & { id: string }
 
 export const groups = table<StoredGroup>('group')
 export const storedTips = table<StoredTip>('tip')

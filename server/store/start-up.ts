@@ -4,10 +4,10 @@ import { bytesToHex } from 'viem'
 import type { GroupHeader } from '#protocol/receipt.ts'
 import { headerHash, leafHash, merkleLevels, zeroHash } from '#protocol/receipt.ts'
 import type { Balances } from '../ledger/entry.ts'
-import type { Database } from './database.ts'
 import { groupRange, journalHash } from './group-log.ts'
 import type { StoredGroup } from './group-rows.ts'
 import { groups, ledgerBalances, ledgerEntries, storedTips } from './group-rows.ts'
+import type { Database } from './table.ts'
 import { sortable } from './table.ts'
 
 /** How many groups back the start-up looks. */

@@ -1,7 +1,10 @@
 // Tables over one ordered key space. A row's key is `table/key`; values are structured clones, so bigint stays bigint.
 
 import { deserialize, serialize } from 'node:v8'
-import type { Database } from './database.ts'
+import type { Level } from 'level'
+
+/** The key space itself. */
+export type Database = Level<string, Uint8Array>
 
 /** One write of a batch; `undefined` deletes. The key is the full key. */
 export type Row = { key: string; value: Uint8Array | undefined }

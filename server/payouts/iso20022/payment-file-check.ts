@@ -2,7 +2,7 @@
 // bank is; each refusal names the field and the value.
 
 import { type Currency, currencyDigits } from '#protocol/amount.ts'
-import type { BankAccount, BankAgent, Party, PaymentFile, PostalAddress } from './payment-file.ts'
+import type { BankAccount, BankAgent, Party, PaymentFile, PostalAddress } from './payment-order.ts'
 
 /** The most transfers in one file; with all fields at their limits it stays below `maxDocumentBytes`. */
 export const maxTransfers = 2_000

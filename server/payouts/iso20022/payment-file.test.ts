@@ -3,16 +3,16 @@ import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import type { Currency } from '#protocol/amount.ts'
 import { descend } from './element.ts'
-import {
-  type BankAccount,
-  type BankAgent,
-  buildPaymentFile,
-  type CreditTransfer,
-  type Party,
-  type PaymentFile,
-  type PostalAddress,
-} from './payment-file.ts'
+import { buildPaymentFile } from './payment-file.ts'
 import { maxTransfers, PaymentFileError, type PaymentFileErrorCode } from './payment-file-check.ts'
+import type {
+  BankAccount,
+  BankAgent,
+  CreditTransfer,
+  Party,
+  PaymentFile,
+  PostalAddress,
+} from './payment-order.ts'
 import {
   sampleCreditor,
   sampleDebtor,

@@ -1,6 +1,6 @@
 // A payment file that is right in every field, for tests to change one of.
 
-import type { CreditTransfer, Party, PaymentFile } from './payment-file.ts'
+import type { CreditTransfer, Party, PaymentFile } from './payment-order.ts'
 
 /** The customer account that the bank simulator opens when nothing else is said. */
 export const hubAccount = '11000000000001'
