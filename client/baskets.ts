@@ -40,11 +40,9 @@ export async function nameTips(context: Context, orders: readonly TipOrder[]): P
       `a basket holds ${minimum} to ${maximum} tips, not ${orders.length}`,
     )
   }
-  const accounts = new Map<string, Address>()
   const tips: NamedTip[] = []
   for (const { to, amount, message } of orders) {
-    const account = accounts.get(to) ?? (await findAccount(context, to))
-    accounts.set(to, account)
+    const account = await findAccount(context, to)
     tips.push({
       name: isAddress(to) ? null : bareHandle(to),
       tip: makeTip(context, account, { amount, message }),
@@ -133,6 +131,8 @@ export function basketFields({ maxClaimableAmount, tips, signatures }: BasketRec
 async function findAccount(context: Context, to: string): Promise<Address> {
   if (isAddress(to)) return lowerCase(to)
   const handle = bareHandle(to)
+  const remembered = context.memory.accounts.get(handle)
+  if (remembered) return remembered
   const key = `creators/${handle}`
   const creator = await context.api.call({ path: `/v1/creators/${handle}` }, creatorView)
   const known = await readRecord(context.store, key, creatorRecord)
@@ -146,6 +146,7 @@ async function findAccount(context: Context, to: string): Promise<Address> {
     const { account, displayName } = creator
     await writeRecord(context.store, key, { account, displayName })
   }
+  context.memory.accounts.set(handle, creator.account)
   return creator.account
 }
 

@@ -59,7 +59,6 @@ export async function adoptChannels(context: Context): Promise<void> {
     const channel: ChannelRecord = {
       ...(known ?? newChannel(view)),
       status: 'open',
-      deposited: view.balance,
     }
     await saveChannel(context, channel)
     await reconcile(context, channel)
@@ -79,8 +78,8 @@ export async function reconcile(context: Context, channel: ChannelRecord): Promi
     maximums: [amounts.ceiling, channel.signed],
   }
   await fetchReceipts(context, { channel, check })
-  const receipts = await acceptedOn(context, channel.channelId)
-  const proven = receipts.reduce((sum, { basket }) => sum + tipsTotal(basket.tips), 0n)
+  const receipts = await acceptedOn(context, channel)
+  const proven = await provenOn(context, channel)
   const charged = receipts.reduce((most, { receipt }) => larger(most, chargedAfter(receipt)), 0n)
   const known = { ...channel, proven, charged: larger(channel.charged, charged) }
   await saveChannel(context, known)
@@ -104,11 +103,20 @@ export function withChannel(wallet: WalletRecord, channel: ChannelRecord): Walle
   return { ...wallet, channels: [...others, channel] }
 }
 
-/** Keeps a basket with its receipt. The key sorts by time. */
-export function saveAccepted(context: Context, accepted: AcceptedRecord): Promise<void> {
-  const time = accepted.basket.begunAt.toString().padStart(13, '0')
-  const key = `${basketsPrefix}${time}-${accepted.basket.basketId}`
-  return writeRecord(context.store, key, accepted)
+/** Keeps a basket with its receipt, under a key that sorts by time. Answers whether it was not kept before. */
+export async function saveAccepted(context: Context, accepted: AcceptedRecord): Promise<boolean> {
+  const { basketId, begunAt } = accepted.basket
+  const keys = await context.store.keys(basketsPrefix)
+  const known = keys.find((key) => basketIdOf(key) === basketId)
+  const key = known ?? `${basketsPrefix}${begunAt.toString().padStart(13, '0')}-${basketId}`
+  await writeRecord(context.store, key, accepted)
+  return known === undefined
+}
+
+/** What the receipts kept here prove that a channel was charged. */
+export async function provenOn(context: Context, channel: ChannelRecord): Promise<bigint> {
+  const receipts = await acceptedOn(context, channel)
+  return receipts.reduce((sum, { basket }) => sum + tipsTotal(basket.tips), 0n)
 }
 
 /** The newest accepted baskets, newest first; `idPrefix` narrows to basket ids that begin with it. */
@@ -148,7 +156,7 @@ function isUsable(context: Context, view: ChannelView, hub: HubPin): boolean {
 }
 
 function newChannel({ channelId, config }: ChannelView): ChannelRecord {
-  const nothing = { deposited: 0n, charged: 0n, proven: 0n, signed: 0n }
+  const nothing = { charged: 0n, proven: 0n, signed: 0n }
   return { channelId, config, status: 'opening', ...nothing }
 }
 
@@ -207,9 +215,12 @@ function rebuiltBasket(receipt: BasketReceipt): AcceptedRecord['basket'] {
   }
 }
 
-async function acceptedOn(context: Context, id: Hex): Promise<AcceptedRecord[]> {
+async function acceptedOn(
+  context: Context,
+  { channelId }: ChannelRecord,
+): Promise<AcceptedRecord[]> {
   const all = await readAccepted(context, { limit: Number.MAX_SAFE_INTEGER })
-  return all.filter(({ basket }) => basket.channelId === id)
+  return all.filter(({ basket }) => basket.channelId === channelId)
 }
 
 function basketIdOf(key: string): string {

@@ -27,7 +27,7 @@ export type Context = {
   readonly random: (bytes: number) => Uint8Array
   readonly notice: (text: string) => void
   /** Kept for the life of the client, never stored. */
-  readonly memory: { info?: HubInfo; token?: string }
+  readonly memory: { info?: HubInfo; token?: string; accounts: Map<string, Address> }
 }
 
 const walletKey = 'wallet'

@@ -3,25 +3,21 @@
 import { z } from 'zod'
 import { larger } from '#protocol/amount.ts'
 import { errorTable, HubError } from '#protocol/errors.ts'
-import { depositView, tipsAnswer } from '#protocol/messages/tips.ts'
 import { amount } from '#protocol/messages/wire.ts'
 import type { BasketReceipt } from '#protocol/receipt.ts'
 import { tipsTotal } from '#protocol/tip.ts'
-import { basketFields, signHigher } from './baskets.ts'
-import { reconcile, saveAccepted, withChannel } from './channels.ts'
+import { signHigher } from './baskets.ts'
+import { provenOn, reconcile, saveAccepted, withChannel } from './channels.ts'
 import type { Context } from './context.ts'
 import { connect, tokenOf, writeWallet } from './context.ts'
 import { ClientError } from './errors.ts'
 import { chargedAfter, ownReceiptFault } from './receipts.ts'
 import type { AcceptedRecord, ChannelRecord, PendingRecord } from './records.ts'
-
-/** How far a deposit is, in the hub's words. */
-export type DepositStep = 'relaying' | 'confirming' | 'done' | 'failed'
+import type { DepositStep } from './sending.ts'
+import { send } from './sending.ts'
 
 const retryWaitsMs = [300, 1_000, 3_000]
 const maximumRaises = 5
-const depositPollMs = 400
-const depositPatienceMs = 600_000
 
 const ceilingValues = z.object({ charged: amount, held: amount, needed: amount })
 
@@ -104,54 +100,26 @@ async function nextAttempt(context: Context, attempt: Attempt, error: unknown): 
   throw uncertain ? kept(pending, error) : await forget(context, error)
 }
 
-async function send(
-  context: Context,
-  { basket, deposit }: PendingRecord,
-  onProgress: Delivery['onProgress'],
-): Promise<BasketReceipt> {
-  if (!deposit) {
-    const body = { channelId: basket.channelId, ...basketFields(basket) }
-    return (await context.api.call({ path: '/v1/tips', body }, tipsAnswer)).receipt
-  }
-  const body = { ...deposit, basket: basketFields(basket) }
-  const deadline = context.now() + depositPatienceMs
-  let view = await context.api.call({ path: '/v1/deposits', body }, depositView)
-  while (view.state === 'relaying' || view.state === 'confirming') {
-    onProgress?.(view.state)
-    if (context.now() > deadline) {
-      throw new ClientError('deposit_slow', `deposit ${view.depositId} is still ${view.state}`)
-    }
-    await context.wait(depositPollMs)
-    view = await context.api.call({ path: `/v1/deposits/${view.depositId}` }, depositView)
-  }
-  onProgress?.(view.state)
-  if (view.receipt) return view.receipt
-  throw new ClientError(
-    'deposit_failed',
-    `the deposit failed: ${view.failure ?? 'no reason given'}`,
-  )
-}
-
 async function accept(
   context: Context,
   pending: PendingRecord,
   receipt: BasketReceipt,
 ): Promise<AcceptedRecord> {
   const { wallet } = await connect(context)
-  const { basket, deposit } = pending
+  const { basket } = pending
   const fault = await ownReceiptFault(receipt, { basket, hub: wallet.hub })
   if (fault) {
     throw new ClientError('receipt_invalid', `the receipt of ${basket.basketId} is wrong: ${fault}`)
   }
   const accepted = { basket, receipt }
-  await saveAccepted(context, accepted)
   const channel = channelOf(wallet.channels, pending)
+  const isNew = await saveAccepted(context, accepted)
+  const proven = isNew ? channel.proven + tipsTotal(basket.tips) : await provenOn(context, channel)
   const after = chargedAfter(receipt)
   const next: ChannelRecord = {
     ...channel,
     status: channel.status === 'opening' ? 'open' : channel.status,
-    deposited: channel.deposited + (deposit?.amount ?? 0n),
-    proven: channel.proven + tipsTotal(basket.tips),
+    proven,
     charged: larger(after, channel.charged),
   }
   await writeWallet(context, { ...withChannel(wallet, next), pending: null })
@@ -176,7 +144,7 @@ function kept({ basket, deposit }: PendingRecord, cause: unknown): ClientError {
   const what = deposit ? 'deposit' : 'basket'
   const reason = cause instanceof Error ? cause.message : String(cause)
   return new ClientError(
-    'answer_lost',
+    'basket_kept',
     `whether the hub accepted ${what} ${basket.basketId} is not known (${reason}); it is kept`,
     { values: { basketId: basket.basketId }, cause },
   )

@@ -13,10 +13,11 @@ import { makeTip, signBasket } from './baskets.ts'
 import { findOpenChannel, requireChannel, saveChannel } from './channels.ts'
 import type { Context } from './context.ts'
 import { connect, randomHash, tokenOf } from './context.ts'
-import type { DepositStep, Resumed } from './delivery.ts'
+import type { Resumed } from './delivery.ts'
 import { deliver, resumeFirst } from './delivery.ts'
 import { ClientError } from './errors.ts'
 import type { ChannelRecord, HubPin } from './records.ts'
+import type { DepositStep } from './sending.ts'
 
 /** `deposit` and `maxRelayFee` in base units; without `maxRelayFee` a tenth of the deposit is the most that is paid. */
 export type DepositOrder = {
@@ -58,7 +59,7 @@ export async function openChannel(context: Context, order: DepositOrder): Promis
   const config = newConfig(context, { info, token })
   const { chainId, channels: address } = wallet.hub
   const id = channelId(config, channelsDomainSeparator({ chainId, address }))
-  const nothing = { deposited: 0n, charged: 0n, proven: 0n, signed: 0n }
+  const nothing = { charged: 0n, proven: 0n, signed: 0n }
   return deposit(context, { channelId: id, config, status: 'opening', ...nothing }, order)
 }
 

@@ -2,8 +2,9 @@
 
 /** What to do next, and whether the request had no effect (`refused`) or may have had one (`unknown`). */
 const clientErrors = {
-  answer_lost: ['Send the same again: nothing is charged twice.', 'unknown'],
+  answer_lost: ['Look at how things stand before you ask again.', 'unknown'],
   answer_malformed: ['Check that the address is that of a jandon hub of this version.', 'unknown'],
+  basket_kept: ['Resume: the same basket is sent again, and nothing is charged twice.', 'unknown'],
   chain_mismatch: ['Use an RPC endpoint of the chain that the hub is on.', 'refused'],
   channel_exists: ['Top the channel up, or tip from it.', 'refused'],
   creator_changed: ['Ask the creator for the address, and tip the address itself.', 'refused'],

@@ -109,6 +109,7 @@ async function takeLock(directory: string): Promise<() => Promise<void>> {
   }
   const beat = setInterval(() => {
     const now = new Date()
+    // A beat that fails costs nothing but patience: a lock without beats is taken over in the end.
     utimes(path, now, now).catch(() => undefined)
   }, lockTimes.beat)
   beat.unref()
@@ -150,6 +151,7 @@ async function clearDeadLock(path: string): Promise<boolean> {
     throw cause
   }
   const isTheDeadOne = (await readIfThere(aside)) === seen
+  // Moved aside was a lock that had just been taken: it goes back, unless somebody has taken the place meanwhile.
   if (!isTheDeadOne) await link(aside, path).catch(() => undefined)
   await rm(aside, { force: true })
   return isTheDeadOne

@@ -14,8 +14,8 @@ export type HubApi = {
   /**
    * Sends a request and parses its answer.
    *
-   * Throws HubError as the hub refuses; `hub_unreachable` when the request cannot have arrived, `answer_lost` when it may
-   * have, and `answer_malformed` for an answer that is not in the protocol.
+   * Throws HubError as the hub refuses; `hub_unreachable` when the request cannot have changed anything, `answer_lost` when
+   * it may have, and `answer_malformed` for an answer that is not in the protocol.
    */
   call<S extends z.ZodType>(request: HubRequest, answer: S): Promise<z.output<S>>
 }
@@ -74,12 +74,15 @@ async function exchange(
     })
     return { ok: response.ok, status: response.status, text: await response.text() }
   } catch (cause) {
-    throw connectionFailure(origin + path, cause)
+    throw connectionFailure(cause, { url: origin + path, changes: body !== undefined })
   }
 }
 
-function connectionFailure(url: string, cause: unknown): ClientError {
-  return neverConnected(cause)
+function connectionFailure(
+  cause: unknown,
+  { url, changes }: { url: string; changes: boolean },
+): ClientError {
+  return neverConnected(cause) || !changes
     ? new ClientError('hub_unreachable', `nobody answers at ${url}`, { cause })
     : new ClientError('answer_lost', `the answer of ${url} did not arrive`, { cause })
 }

@@ -13,7 +13,7 @@ import { createJandon } from './jandon.ts'
 import type { Store } from './store.ts'
 import { createMemoryStore } from './store.ts'
 import { Crash, crashingAt } from './testing/crash.ts'
-import { changingAnswers, losingAnswers, recording } from './testing/network.ts'
+import { changingAnswers, losingAnswers, recording, unreachable } from './testing/network.ts'
 
 const unit = 1_000_000n
 const cent = 10_000n
@@ -88,11 +88,23 @@ describe('createJandon against a real hub', function () {
       const lost = /^POST \/v1\/deposits$/
       const payer = await newPayer({ fetch: losingAnswers(lost, Number.POSITIVE_INFINITY) })
       const first = payer.jandon.openChannel({ deposit: 5n * unit })
-      await assert.rejects(first, client('answer_lost'))
+      await assert.rejects(first, client('basket_kept'))
       const again = payer.reopened({ fetch })
       const opened = await again.openChannel({ deposit: 5n * unit })
       assert.equal(opened.deposit, 5n * unit)
       assert.equal(await again.tokens(), 95n * unit)
+    })
+
+    it('keeps the deposit when the hub is gone after taking it', async () => {
+      const { jandon, reopened } = await newPayer({ fetch: unreachable(/^GET \/v1\/deposits/) })
+      await assert.rejects(jandon.openChannel({ deposit: 5n * unit }), client('basket_kept'))
+      const again = reopened({ fetch })
+      await again.balance()
+      await again.resume()
+      const [balance] = await again.balance()
+      assert.deepEqual([balance?.charged, balance?.unproven], [5n * cent, 0n])
+      assert.equal((await again.history()).length, 1)
+      await again.tip({ to: '@busker', amount: cent })
     })
   })
 
@@ -190,7 +202,7 @@ describe('createJandon against a real hub', function () {
     it('and the hub is killed, nothing is lost or doubled after its restart', async () => {
       const payer = await openPayer()
       const lossy = payer.reopened({ fetch: losingAnswers(/^POST \/v1\/tips$/, 9) })
-      await assert.rejects(lossy.tip({ to: '@busker', amount: cent }), client('answer_lost'))
+      await assert.rejects(lossy.tip({ to: '@busker', amount: cent }), client('basket_kept'))
       await world.hub.kill()
       const alone = payer.reopened()
       await assert.rejects(alone.tip({ to: '@busker', amount: cent }), client('hub_unreachable'))

@@ -14,7 +14,6 @@ import type { Context } from './context.ts'
 import { connect, fetchInfo, readWallet, tokenOf } from './context.ts'
 import type { CreatorAmounts, Statement } from './creators.ts'
 import { pay, readAmounts, readCreator, readStatement, register } from './creators.ts'
-import type { DepositStep } from './delivery.ts'
 import { resume } from './delivery.ts'
 import type { Deposited, DepositOrder } from './deposits.ts'
 import { openChannel, topUp } from './deposits.ts'
@@ -22,6 +21,7 @@ import { createHubApi } from './hub-api.ts'
 import type { TokenRecord, WalletRecord } from './records.ts'
 import type { Balance, RefundOrder } from './refunds.ts'
 import { readBalances, refund } from './refunds.ts'
+import type { DepositStep } from './sending.ts'
 import type { Store } from './store.ts'
 import type { ReceiptCheck, SentBasket } from './tips.ts'
 import { readHistory, sendBasket, sentBasket, verifyReceipt } from './tips.ts'
@@ -144,7 +144,7 @@ function contextOf(options: JandonOptions): Context {
     wait: options.wait ?? waitFor,
     random: options.random ?? randomBytes,
     notice: options.onNotice ?? (() => undefined),
-    memory: {},
+    memory: { accounts: new Map() },
   }
 }
 

@@ -32,13 +32,12 @@ const hubPin = z.object({
 
 /**
  * One channel as the client knows it, base units. `charged` is the base of the next voucher, `proven` what receipts of our
- * own tips add up to, `signed` the highest maximum that ever left, `deposited` what was put in from here.
+ * own tips add up to, `signed` the highest maximum that ever left.
  */
 const channelRecord = z.object({
   channelId: hash,
   config: channelConfig,
   status: z.enum(['opening', 'open', 'withdrawing', 'closed']),
-  deposited: amount,
   charged: amount,
   proven: amount,
   signed: amount,

@@ -30,6 +30,7 @@ export function createMemoryStore(): Store {
     keys: async (prefix) => [...texts.keys()].filter((key) => key.startsWith(prefix)).sort(),
     exclusive: (work) => {
       const turn = last.then(work)
+      // The failure is the caller's; the next one only waits for the end.
       last = turn.catch(() => undefined)
       return turn
     },

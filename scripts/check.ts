@@ -15,7 +15,7 @@ const checks: readonly { name: string; command: readonly [string, ...string[]]; 
   },
   {
     name: 'format and lint',
-    command: ['biome', 'ci', '--error-on-warnings', '.'],
+    command: ['biome', 'ci', '--colors=off', '--error-on-warnings', '.'],
     mend: 'npx biome check --write',
   },
   {

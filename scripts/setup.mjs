@@ -54,7 +54,7 @@ function installPackages() {
 
 function buildContracts() {
   say('compiling contracts …')
-  must('hardhat', ['build', '--quiet', '--no-tests'])
+  must('hardhat', ['build', '--quiet', '--no-tests'], 'pipe')
 }
 
 /** Cash-out needs the schemas; everything else works without them. */
@@ -94,9 +94,11 @@ function run(command, args, output = 2) {
   return spawnSync(command, args, { cwd: root, stdio: ['ignore', output, output], shell, env })
 }
 
-function must(command, args) {
-  const { status, error } = run(command, args)
+/** As `run`, and ends everything when the command fails; what was piped is shown only then. */
+function must(command, args, output) {
+  const { status, error, stdout, stderr } = run(command, args, output)
   if (!error && status === 0) return
+  process.stderr.write(`${stdout ?? ''}${stderr ?? ''}`)
   say(`"${command} ${args.join(' ')}" failed${error ? ` (${error.message})` : ''}`)
   say('check the connection to the npm registry, then run the same command again')
   process.exit(1)

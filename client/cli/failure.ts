@@ -19,7 +19,8 @@ export type Failure = {
 
 /** What to do next in words of this program, where they say more than those of the SDK and the hub. */
 const actions: { readonly [code: string]: string } = {
-  answer_lost: 'It is kept. "npx jandon status" asks again; nothing is charged twice.',
+  answer_lost: 'See "npx jandon balance" and "npx jandon payouts" before you ask again.',
+  basket_kept: 'It is kept. "npx jandon status" asks again; nothing is charged twice.',
   channel_exists: 'Add to it with "npx jandon top-up 5", or tip from it.',
   deposit_exceeded: 'Add to the channel with "npx jandon top-up 5".',
   deposit_slow: 'It is kept. "npx jandon status" asks again.',

@@ -26,7 +26,6 @@ export async function jandon(
     env: { ...rest, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
-  interrupted?.then(() => child.kill('SIGINT'))
   const ended = new Promise<number | null>((resolve, reject) => {
     child.on('error', reject)
     child.on('close', resolve)

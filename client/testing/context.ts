@@ -22,6 +22,6 @@ export function offlineContext(): Context {
     wait: async () => undefined,
     random: (bytes) => new Uint8Array(bytes).fill(++drawn),
     notice: () => undefined,
-    memory: {},
+    memory: { accounts: new Map() },
   }
 }

@@ -14,6 +14,15 @@ export function losingAnswers(pattern: RegExp, times: number): Fetch {
   }
 }
 
+/** Matching requests find nobody, as when a program has stopped. */
+export function unreachable(pattern: RegExp): Fetch {
+  return (input, init) => {
+    if (!pattern.test(nameOf(input, init))) return fetch(input, init)
+    const cause = Object.assign(new Error('connect'), { code: 'ECONNREFUSED' })
+    return Promise.reject(new TypeError('fetch failed', { cause }))
+  }
+}
+
 /** Every matching answer is what `change` makes of it: its status and its JSON. */
 export function changingAnswers(
   pattern: RegExp,
