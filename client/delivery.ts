@@ -1,7 +1,7 @@
 // Sending a signed basket until there is a proven answer, across lost answers, crashes and other signers on the channel.
 
 import { z } from 'zod'
-import { larger } from '#protocol/amount.ts'
+import { larger, smaller } from '#protocol/amount.ts'
 import { errorTable, HubError } from '#protocol/errors.ts'
 import { amount } from '#protocol/messages/wire.ts'
 import type { BasketReceipt } from '#protocol/receipt.ts'
@@ -17,7 +17,7 @@ import type { DepositStep } from './sending.ts'
 import { send } from './sending.ts'
 
 const retryWaitsMs = [300, 1_000, 3_000]
-const maximumRaises = 5
+const maximumRaises = 30
 
 const ceilingValues = z.object({ charged: amount, held: amount, needed: amount })
 
@@ -115,12 +115,13 @@ async function accept(
   const channel = channelOf(wallet.channels, pending)
   const isNew = await saveAccepted(context, accepted)
   const proven = isNew ? channel.proven + tipsTotal(basket.tips) : await provenOn(context, channel)
-  const after = chargedAfter(receipt)
+  // The base of the next voucher stays within what was signed from here; more is taken on only in `raise`, and checked.
+  const base = smaller(chargedAfter(receipt), basket.maxClaimableAmount)
   const next: ChannelRecord = {
     ...channel,
     status: channel.status === 'opening' ? 'open' : channel.status,
     proven,
-    charged: larger(after, channel.charged),
+    charged: larger(base, channel.charged),
   }
   await writeWallet(context, { ...withChannel(wallet, next), pending: null })
   return accepted

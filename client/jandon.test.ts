@@ -2,9 +2,13 @@ import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { PrivateKeyAccount } from 'viem/accounts'
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
 import { testTokenAbi } from '#protocol/abi.ts'
+import { channelsDomain } from '#protocol/channel.ts'
 import { HubError, toProblem } from '#protocol/errors.ts'
+import { toJson } from '#protocol/messages/wire.ts'
+import { tipTo, tipVoucherTypes } from '#protocol/tip.ts'
 import type { World } from '../scripts/world/world.ts'
 import { startWorld } from '../scripts/world/world.ts'
 import { ClientError } from './errors.ts'
@@ -13,7 +17,13 @@ import { createJandon } from './jandon.ts'
 import type { Store } from './store.ts'
 import { createMemoryStore } from './store.ts'
 import { Crash, crashingAt } from './testing/crash.ts'
-import { changingAnswers, losingAnswers, recording, unreachable } from './testing/network.ts'
+import {
+  changingAnswers,
+  losingAnswers,
+  recording,
+  unreachable,
+  withValue,
+} from './testing/network.ts'
 
 const unit = 1_000_000n
 const cent = 10_000n
@@ -95,16 +105,24 @@ describe('createJandon against a real hub', function () {
       assert.equal(await again.tokens(), 95n * unit)
     })
 
-    it('keeps the deposit when the hub is gone after taking it', async () => {
-      const { jandon, reopened } = await newPayer({ fetch: unreachable(/^GET \/v1\/deposits/) })
+    it('finishes although the hub cannot be asked how far it is', async () => {
+      const { jandon } = await newPayer({ fetch: unreachable(/^GET \/v1\/deposits/) })
+      await jandon.openChannel({ deposit: 5n * unit })
+    })
+
+    it('counts the relay fee once when the channel is found before its opening is finished', async () => {
+      const lost = /^POST \/v1\/deposits$/
+      const { jandon, reopened } = await newPayer({
+        fetch: losingAnswers(lost, Number.POSITIVE_INFINITY),
+      })
       await assert.rejects(jandon.openChannel({ deposit: 5n * unit }), client('basket_kept'))
       const again = reopened({ fetch })
-      await again.balance()
-      await again.resume()
-      const [balance] = await again.balance()
-      assert.deepEqual([balance?.charged, balance?.unproven], [5n * cent, 0n])
-      assert.equal((await again.history()).length, 1)
+      await until(async () => (await again.balance())[0]?.charged === 5n * cent)
+      assert.equal((await again.resume())?.total, 5n * cent)
       await again.tip({ to: '@busker', amount: cent })
+      const [balance] = await again.balance()
+      assert.deepEqual([balance?.charged, balance?.unproven], [6n * cent, 0n])
+      assert.equal((await again.history()).length, 2)
     })
   })
 
@@ -162,7 +180,7 @@ describe('createJandon against a real hub', function () {
       await payer.jandon.tip({ to: '@busker', amount: cent })
       const moved = changingAnswers(/^GET \/v1\/creators\/busker$/, ({ status, body }) => ({
         status,
-        body: { ...body, account: painter.address },
+        body: withValue(body, ['account'], painter.address),
       }))
       const cheated = payer.reopened({ fetch: moved })
       await assert.rejects(cheated.tip({ to: '@busker', amount: cent }), client('creator_changed'))
@@ -278,6 +296,21 @@ describe('createJandon against a real hub', function () {
     })
   })
 
+  describe('when another program signed a higher ceiling', () => {
+    it('a tip that it covers is accepted, and nothing is taken on trust (R1)', async () => {
+      const payer = await openPayer({ maxUnreceipted: 0n })
+      const stale = payer.elsewhere()
+      await stale.balance()
+      await tipGenerously(payer, { amount: cent, maximum: 3n * unit })
+      const { receipt } = await stale.tip({ to: '@busker', amount: cent })
+      assert.equal(receipt.tips[0]?.leaf.chargedAfter, 7n * cent)
+      await stale.tip({ to: '@busker', amount: cent })
+      await stale.reconcile()
+      const [balance] = await stale.balance()
+      assert.deepEqual([balance?.charged, balance?.unproven], [8n * cent, 0n])
+    })
+  })
+
   describe('when the hub lies', () => {
     it('about what was charged, nothing higher is signed', async () => {
       const payer = await openPayer({ tokens: 20n * unit })
@@ -302,10 +335,10 @@ describe('createJandon against a real hub', function () {
 
     it('in a receipt, the basket is kept, and proven when an honest answer comes', async () => {
       const payer = await openPayer()
-      const lie = changingAnswers(/^POST \/v1\/tips$/, ({ status, body }) => {
-        body.receipt.tips[0].leaf.chargedAfter = '1'
-        return { status, body }
-      })
+      const lie = changingAnswers(/^POST \/v1\/tips$/, ({ status, body }) => ({
+        status,
+        body: withValue(body, ['receipt', 'tips', 0, 'leaf', 'chargedAfter'], '1'),
+      }))
       const cheated = payer.reopened({ fetch: lie })
       await assert.rejects(cheated.tip({ to: '@busker', amount: cent }), client('receipt_invalid'))
       const honest = payer.reopened()
@@ -318,7 +351,7 @@ describe('createJandon against a real hub', function () {
         const payer = await openPayer()
         const lie = changingAnswers(/jandon$/, ({ status, body }) => ({
           status,
-          body: { ...body, [field]: field === 'chainId' ? 1 : busker.address },
+          body: withValue(body, [field], field === 'chainId' ? 1 : busker.address),
         }))
         const cheated = payer.reopened({ fetch: lie })
         await assert.rejects(cheated.tip({ to: '@busker', amount: cent }), client('hub_changed'))
@@ -327,10 +360,10 @@ describe('createJandon against a real hub', function () {
 
     it('about the decimals of a token, nothing is sent', async () => {
       const payer = await openPayer()
-      const lie = changingAnswers(/jandon$/, ({ status, body }) => {
-        body.tokens[0].decimals = 9
-        return { status, body }
-      })
+      const lie = changingAnswers(/jandon$/, ({ status, body }) => ({
+        status,
+        body: withValue(body, ['tokens', 0, 'decimals'], 9),
+      }))
       const cheated = payer.reopened({ fetch: lie })
       await assert.rejects(cheated.tip({ to: '@busker', amount: cent }), client('hub_changed'))
     })
@@ -366,9 +399,7 @@ describe('createJandon against a real hub', function () {
       const payer = await openPayer()
       const { basketId, receipt } = await payer.jandon.tip({ to: '@busker', amount: cent })
       const offline = payer.reopened({ fetch: () => Promise.reject(new TypeError('offline')) })
-      const json = JSON.parse(
-        JSON.stringify(receipt, (_, value) => (typeof value === 'bigint' ? `${value}` : value)),
-      )
+      const json = JSON.parse(toJson(receipt))
       for (const target of [basketId, basketId.slice(0, 12), basketId.slice(2, 12), json]) {
         assert.equal((await offline.verifyReceipt(target)).fault, null)
       }
@@ -414,7 +445,7 @@ describe('createJandon against a real hub', function () {
     it('refuses a quote that lies about where the money goes', async () => {
       const lie = changingAnswers(/^POST \/v1\/quotes$/, ({ status, body }) => ({
         status,
-        body: { ...body, destination: { ...body.destination, account: '9999999999' } },
+        body: withValue(body, ['destination', 'account'], '9999999999'),
       }))
       const cheated = clientOf('busker', { fetch: lie })
       const order = { ...cashOutOrder, amount: unit / 2n }
@@ -498,6 +529,7 @@ describe('createJandon against a real hub', function () {
   }
 
   type Payer = {
+    account: PrivateKeyAccount
     jandon: Jandon
     store: Store
     /** Another program on the same store. */
@@ -517,6 +549,7 @@ describe('createJandon against a real hub', function () {
     const { rpcUrl } = world
     const base = { hubUrl: world.hub.url, account, store, rpcUrl, wait, ...options }
     return {
+      account,
       jandon: createJandon(base),
       store,
       reopened: (changes) => createJandon({ ...base, ...changes }),
@@ -529,6 +562,28 @@ describe('createJandon against a real hub', function () {
     const payer = await newPayer(options)
     await payer.jandon.openChannel({ deposit: 10n * unit })
     return payer
+  }
+
+  /** Tips with a voucher that allows more than it has to, past the SDK. */
+  async function tipGenerously(
+    { account, jandon }: Payer,
+    { amount, maximum }: { amount: bigint; maximum: bigint },
+  ) {
+    const channelId = (await jandon.balance())[0]?.channelId ?? '0x'
+    const { chainId, channels } = world.deployment
+    const tips = [{ to: tipTo(busker.address), amount, ref: channelId }]
+    const signature = await account.signTypedData({
+      domain: channelsDomain({ chainId, address: channels }),
+      types: tipVoucherTypes,
+      primaryType: 'TipVoucher',
+      message: { channelId, maxClaimableAmount: maximum, tips },
+    })
+    const response = await fetch(`${world.hub.url}/v1/tips`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: toJson({ channelId, maxClaimableAmount: maximum, tips, signature }),
+    })
+    assert.ok(response.ok, await response.text())
   }
 
   /** Has the hub claim and credit, and waits until it is booked. */

@@ -22,9 +22,7 @@ export async function run(args: readonly string[]): Promise<void> {
   const terminal = createTerminal({ json, stdout, stderr })
   try {
     process.exitCode =
-      args[0] === 'dev' && !args.includes('--help')
-        ? await runDev(args.slice(1))
-        : await runCommand(args, terminal, json)
+      args[0] === 'dev' ? await runDev(args.slice(1)) : await runCommand(args, terminal, json)
   } catch (error) {
     process.exitCode = fail(terminal, error)
   }

@@ -30,6 +30,11 @@ export async function jandon(
     child.on('error', reject)
     child.on('close', resolve)
   })
-  const [code, stdout, stderr] = await Promise.all([ended, text(child.stdout), text(child.stderr)])
+  const [code, stdout, stderr] = await Promise.all([
+    ended,
+    text(child.stdout),
+    text(child.stderr),
+    interrupted?.then(() => child.kill('SIGINT')),
+  ])
   return { code, stdout, stderr }
 }

@@ -26,19 +26,19 @@ export function unreachable(pattern: RegExp): Fetch {
 /** Every matching answer is what `change` makes of it: its status and its JSON. */
 export function changingAnswers(
   pattern: RegExp,
-  change: (answer: { status: number; body: Json }) => { status: number; body: unknown },
+  change: (answer: { status: number; body: unknown }) => { status: number; body: unknown },
 ): Fetch {
   return async (input, init) => {
     const response = await fetch(input, init)
     if (!pattern.test(nameOf(input, init))) return response
-    const answer = change({ status: response.status, body: (await response.json()) as Json })
+    const answer = change({ status: response.status, body: await response.json() })
     return Response.json(answer.body, { status: answer.status })
   }
 }
 
 /** The real network, and the bodies that were sent to matching requests. */
-export function recording(pattern: RegExp): { fetch: Fetch; bodies: Json[] } {
-  const bodies: Json[] = []
+export function recording(pattern: RegExp): { fetch: Fetch; bodies: unknown[] } {
+  const bodies: unknown[] = []
   return {
     bodies,
     fetch: (input, init) => {
@@ -48,8 +48,17 @@ export function recording(pattern: RegExp): { fetch: Fetch; bodies: Json[] } {
   }
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: the tests reach into JSON of any shape to change it
-type Json = any
+/** The same JSON with another value at a path. */
+export function withValue(
+  json: unknown,
+  [key, ...rest]: readonly (number | string)[],
+  value: unknown,
+): unknown {
+  if (key === undefined) return value
+  if (Array.isArray(json)) return json.with(Number(key), withValue(json[Number(key)], rest, value))
+  const fields = new Map(Object.entries(json ?? {}))
+  return Object.fromEntries(fields.set(`${key}`, withValue(fields.get(`${key}`), rest, value)))
+}
 
 function nameOf(input: Parameters<Fetch>[0], init: Parameters<Fetch>[1]): string {
   const url = new URL(input instanceof Request ? input.url : String(input))

@@ -43,7 +43,7 @@ const settlements = z.object({
 })
 
 /** How long an answer of the bank or the chain may take, in milliseconds. */
-const patienceMs = 20_000
+const patienceMs = 10_000
 
 /** Plays the round. `tell` hears each step when it is done. */
 export async function playRound(world: World, tell: (text: string) => void): Promise<RoundResult> {
