@@ -63,8 +63,8 @@ export async function readEvents(
       channelsEvents(log, deployment),
     ),
     ...parseEventLogs({ abi: creatorVaultAbi, logs: own }).flatMap(vaultEvents),
-    ...transfers.flatMap((log) => transferEvents(log, deployment)),
   ]
+  events.push(...foreignTransfers(transfers, events))
   return events.sort((a, b) => Number(a.block - b.block) || a.logIndex - b.logIndex)
 }
 
@@ -146,21 +146,40 @@ function vaultEvents(log: VaultLog): ChainEvent[] {
   }
 }
 
-/** Tokens that reach the vault from anywhere but a channels contract are nobody's claim: they go to suspense. */
-function transferEvents(
-  log: LogPlace & { args: { from?: Address | undefined; value?: bigint | undefined } },
-  deployment: Deployment,
+type TransferLog = LogPlace & {
+  args: { from?: Address | undefined; value?: bigint | undefined }
+}
+
+/**
+ * Tokens that reach the vault other than by a settlement are nobody's claim: they go to suspense. Even a channels contract
+ * sends such, when a stranger's channel names the vault as its payer and is refunded.
+ */
+function foreignTransfers(
+  transfers: readonly TransferLog[],
+  events: readonly ChainEvent[],
 ): ChainEvent[] {
-  const from = lowerCase(log.args.from ?? '0x')
-  if (channelsContracts(deployment).includes(from)) return []
-  return [
-    {
+  const settlements = events.flatMap((event) =>
+    event.kind === 'settled' ? [transferKey(event, event.contract)] : [],
+  )
+  return transfers.flatMap((log) => {
+    const transfer = {
       ...placeOf(log),
-      kind: 'foreign-transfer',
       token: lowerCase(log.address),
       amount: log.args.value ?? 0n,
-    },
-  ]
+    }
+    const settlement = settlements.indexOf(transferKey(transfer, lowerCase(log.args.from ?? '0x')))
+    if (settlement < 0) return [{ ...transfer, kind: 'foreign-transfer' as const }]
+    settlements.splice(settlement, 1)
+    return []
+  })
+}
+
+/** What a settlement and its transfer have in common; of two that are alike, either will do. */
+function transferKey(
+  { transaction, token, amount }: { transaction: Hex; token: Address; amount: bigint },
+  from: Address,
+): string {
+  return `${transaction}/${from}/${token}/${amount}`
 }
 
 function placeOf({ address, blockNumber, transactionHash, logIndex }: LogPlace): Place {

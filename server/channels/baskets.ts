@@ -39,6 +39,8 @@ export type Baskets = {
   accept(request: TipsRequest): Promise<{ receipt: BasketReceipt; channel: ChannelAmounts }>
   /** Every check of `accept` short of accepting, on a channel as it would be; for deposits that bring a basket. */
   assertAcceptable(channel: Channel, request: TipsRequest): void
+  /** Whether a basket was accepted before or is being accepted: whoever sends it again pays nothing more (R2). */
+  isKnown(id: Hex): boolean
   /** @throws HubError `unknown_basket` */
   find(id: Hex): Promise<{ channelId: Hex; receipt: BasketReceipt }>
 }
@@ -76,6 +78,7 @@ export function createBaskets(deps: BasketDeps): Baskets {
       return { receipt, channel: channels.amounts(channels.get(channel.id)) }
     },
     assertAcceptable: (channel, request) => assertAcceptable(deps, channel, request),
+    isKnown: (id) => inProgress.has(id) || basketRows.get(db, id) !== undefined,
     async find(id) {
       const stored = basketRows.get(db, id)
       if (!stored) {

@@ -66,8 +66,10 @@ export type DepositDeps = {
 }
 
 export function createDeposits(deps: DepositDeps): Deposits {
-  const { db, log, background } = deps
+  const { db, log, baskets, background } = deps
   const starting = new Map<Hex, Promise<StoredDeposit>>()
+  /** Baskets that pay for a deposit under way: each pays for one. */
+  const paying = new Set<Hex>()
 
   return {
     async open(request) {
@@ -81,7 +83,7 @@ export function createDeposits(deps: DepositDeps): Deposits {
       const started = start(request, { channelId: id, depositId })
       starting.set(depositId, started)
       const deposit = await started.finally(() => starting.delete(depositId))
-      background(`deposit ${depositId}`, () => advance(deps, deposit))
+      background(`deposit ${depositId}`, () => finishPaid(deposit))
       return view(deps, deposit)
     },
     async find(depositId) {
@@ -96,7 +98,8 @@ export function createDeposits(deps: DepositDeps): Deposits {
     async resume() {
       for (const { value } of await depositRows.list(db)) {
         if (value.state === 'done' || value.state === 'failed') continue
-        background(`deposit ${value.depositId}`, () => advance(deps, value))
+        paying.add(basketOf(value))
+        background(`deposit ${value.depositId}`, () => finishPaid(value))
       }
     },
   }
@@ -105,9 +108,6 @@ export function createDeposits(deps: DepositDeps): Deposits {
     request: DepositRequest,
     ids: { channelId: Hex; depositId: Hex },
   ): Promise<StoredDeposit> {
-    assertTerms(deps, request)
-    assertBasket(deps, request, ids.channelId)
-    log.assertRoom()
     const deposit: StoredDeposit = {
       ...ids,
       request,
@@ -115,7 +115,25 @@ export function createDeposits(deps: DepositDeps): Deposits {
       transaction: null,
       failure: null,
     }
-    return relay(deps, deposit)
+    const basket = basketOf(deposit)
+    assertTerms(deps, request)
+    assertBasket(deps, request, {
+      channelId: ids.channelId,
+      spent: paying.has(basket) || baskets.isKnown(basket),
+    })
+    log.assertRoom()
+    paying.add(basket)
+    try {
+      return await relay(deps, deposit)
+    } catch (cause) {
+      paying.delete(basket)
+      throw cause
+    }
+  }
+
+  async function finishPaid(deposit: StoredDeposit) {
+    await advance(deps, deposit)
+    paying.delete(basketOf(deposit))
   }
 }
 
@@ -136,8 +154,9 @@ async function relay(deps: DepositDeps, deposit: StoredDeposit): Promise<StoredD
     return { ...deposit, transaction }
   } catch (cause) {
     if (!(cause instanceof HubError) || cause.code !== 'chain_refused') throw cause
-    if (await isRelayed(deps, deposit)) return deposit
-    throw depositRefusal(cause)
+    if (!(await isRelayed(deps, deposit))) throw depositRefusal(cause)
+    await deps.log.commit({ rows: [depositRows.put(deposit.depositId, deposit)] })
+    return deposit
   }
 }
 
@@ -214,10 +233,14 @@ function assertTerms(
 }
 
 /** The bundled basket must be acceptable as soon as the deposit is there, and hold the relay fee. */
-function assertBasket(deps: DepositDeps, request: DepositRequest, id: Hex) {
+function assertBasket(
+  deps: DepositDeps,
+  request: DepositRequest,
+  { channelId: id, spent }: { channelId: Hex; spent: boolean },
+) {
   const { channels, baskets, deployment, terms } = deps
   const { config, amount, basket } = request
-  assertRelayFee(deps, request)
+  assertRelayFee(deps, request, { spent })
   const channel: Channel =
     channels.find(id) ?? newChannel(id, { config, contract: deployment.channels, terms })
   baskets.assertAcceptable(
@@ -229,10 +252,11 @@ function assertBasket(deps: DepositDeps, request: DepositRequest, id: Hex) {
 function assertRelayFee(
   { feeAccount, depositTerms }: DepositDeps,
   { basket, config }: DepositRequest,
+  { spent }: { spent: boolean },
 ) {
   const { relayFee } = termsOf(depositTerms, config.token)
   const toFees = basket.tips.filter(({ to }) => to === tipTo(feeAccount))
-  const paid = toFees.reduce((sum, { amount }) => sum + amount, 0n)
+  const paid = spent ? 0n : toFees.reduce((sum, { amount }) => sum + amount, 0n)
   if (paid < relayFee) {
     const values = { paid, needed: relayFee }
     throw new HubError(
@@ -265,12 +289,8 @@ function isRelayed(
 }
 
 function assertSame(known: StoredDeposit, request: DepositRequest) {
-  const { amount, authorization, basket } = request
-  const sameAmount = known.request.amount === amount
-  const sameBasket = tipsHash(known.request.basket.tips) === tipsHash(basket.tips)
-  const sameSignature = known.request.authorization.signature === authorization.signature
-  if (sameAmount && sameBasket && sameSignature) return
-  const field = sameAmount ? (sameBasket ? 'authorization.signature' : 'basket.tips') : 'amount'
+  const field = differingField(known.request, request)
+  if (field === undefined) return
   throw new HubError(
     'deposit_conflict',
     `deposit ${known.depositId} is known with another ${field}`,
@@ -278,10 +298,21 @@ function assertSame(known: StoredDeposit, request: DepositRequest) {
   )
 }
 
+function differingField(known: DepositRequest, { amount, authorization, basket }: DepositRequest) {
+  if (known.amount !== amount) return 'amount'
+  if (tipsHash(known.basket.tips) !== tipsHash(basket.tips)) return 'basket.tips'
+  const terms = ['validAfter', 'validBefore', 'signature'] as const
+  const term = terms.find((name) => known.authorization[name] !== authorization[name])
+  return term && `authorization.${term}`
+}
+
+function basketOf({ channelId: id, request }: StoredDeposit): Hex {
+  return basketId(id, tipsHash(request.basket.tips))
+}
+
 async function view({ baskets }: DepositDeps, deposit: StoredDeposit): Promise<DepositView> {
   const { depositId, channelId: id, state, transaction, failure, request } = deposit
-  const done =
-    state === 'done' ? await baskets.find(basketId(id, tipsHash(request.basket.tips))) : undefined
+  const done = state === 'done' ? await baskets.find(basketOf(deposit)) : undefined
   return {
     depositId,
     channelId: id,

@@ -36,6 +36,7 @@ export async function loadCreators({
 }): Promise<Creators> {
   const handles = new Map<string, CreatorView>()
   const accounts = new Map<Address, CreatorView>()
+  const unwritten = new Map<string, Promise<unknown>>()
   for (const { value } of await creatorRows.list(db)) remember(value)
 
   return {
@@ -50,14 +51,23 @@ export async function loadCreators({
     byAccount: (account) => accounts.get(account),
     async register({ signature, ...creator }) {
       assertHandle(creator.handle)
-      if (isSame(handles.get(creator.handle), creator)) return creator
+      if (isSame(handles.get(creator.handle), creator)) return stored(creator)
       assertFree(creator)
       await assertSigned(creator, signature)
+      if (isSame(handles.get(creator.handle), creator)) return stored(creator)
       assertFree(creator)
       remember(creator)
-      await log.commit({ rows: [creatorRows.put(creator.handle, creator)] })
+      const writing = log.commit({ rows: [creatorRows.put(creator.handle, creator)] })
+      unwritten.set(creator.handle, writing)
+      await writing.finally(() => unwritten.delete(creator.handle))
       return creator
     },
+  }
+
+  /** A creator who is known already, as soon as that is on disk (R5). */
+  async function stored(creator: CreatorView): Promise<CreatorView> {
+    await unwritten.get(creator.handle)
+    return creator
   }
 
   function remember(creator: CreatorView) {

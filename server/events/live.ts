@@ -17,14 +17,24 @@ export type LiveEvents = {
   /** Keeps a response open as an event stream for an address, beginning after an event that it has seen. */
   stream(
     response: ServerResponse,
-    listener: { address: Address; after: string | undefined },
+    listener: { address: Address; session: string; after: string | undefined },
   ): Promise<void>
+  /** Ends the streams of a session that signed out. */
+  endSession(session: string): void
   /** Ends all streams. */
   close(): void
 }
 
-/** `waiting` collects events that are committed while older ones are still being read from disk. */
-type Listener = { response: ServerResponse; waiting: HubEvent[] | undefined }
+/**
+ * `waiting` collects events that are committed while older ones are still being read from disk; what was read there up to
+ * `newest` is not sent again when it is published.
+ */
+type Listener = {
+  response: ServerResponse
+  session: string
+  newest: string
+  waiting: HubEvent[] | undefined
+}
 
 const eventsPerRead = 1_000
 
@@ -43,14 +53,19 @@ export function createLiveEvents(db: Database): LiveEvents {
         }
       }
     },
-    async stream(response, { address, after }) {
+    async stream(response, { address, session, after }) {
       response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' })
       response.write(':\n\n')
-      const listener: Listener = { response, waiting: [] }
+      const listener: Listener = { response, session, newest: '', waiting: [] }
       listen(address, listener)
-      const newest = after === undefined ? '' : await replay(response, { address, after })
-      for (const event of listener.waiting ?? []) if (event.id > newest) send(response, event)
+      if (after !== undefined) listener.newest = await replay(response, { address, after })
+      const missed = listener.waiting ?? []
       listener.waiting = undefined
+      for (const event of missed) deliver(listener, event)
+    },
+    endSession(session) {
+      for (const listener of allListeners())
+        if (listener.session === session) listener.response.end()
     },
     close() {
       clearInterval(keepAlive)
@@ -88,9 +103,9 @@ export function createLiveEvents(db: Database): LiveEvents {
   }
 }
 
-function deliver({ response, waiting }: Listener, event: HubEvent) {
+function deliver({ response, newest, waiting }: Listener, event: HubEvent) {
   if (waiting) waiting.push(event)
-  else send(response, event)
+  else if (event.id > newest) send(response, event)
 }
 
 function send(response: ServerResponse, { id, type, data }: HubEvent) {

@@ -94,6 +94,7 @@ function publicRoutes(app: Express, hub: Hub) {
     },
     delete: async (request, response) => {
       await hub.sessions.signOut(request)
+      hub.live.endSession(hub.sessions.idOf(request))
       response.status(204).end()
     },
   })
@@ -101,7 +102,8 @@ function publicRoutes(app: Express, hub: Hub) {
     get: async (request, response) => {
       const after = checkShape(request.get('last-event-id'), eventId.optional())
       const address = hub.sessions.addressOf(request)
-      await hub.live.stream(response, { address, after })
+      const session = hub.sessions.idOf(request)
+      await hub.live.stream(response, { address, session, after })
     },
   })
 }
@@ -213,7 +215,7 @@ function creatorRoutes(app: Express, hub: Hub) {
 function operatorRoutes(app: Express, hub: Hub) {
   route(app, '/v1/claims', {
     post: operator(hub, async (_request, response) => {
-      answer(response, 200, { settlements: await hub.claims.settle() })
+      answer(response, 202, { settlements: await hub.claims.settle() })
     }),
     get: operator(hub, async (request, response) => {
       answer(response, 200, { settlements: await hub.claims.list(pageOf(request).limit) })

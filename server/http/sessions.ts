@@ -29,6 +29,8 @@ export type Sessions = {
     signature: Hex
   }): Promise<{ token: string; address: Address; expiresAt: bigint }>
   signOut(request: IncomingMessage): Promise<void>
+  /** What a request's session is told apart by; never the token itself. */
+  idOf(request: IncomingMessage): string
   /** The address that a request is signed in as. @throws HubError `session_required` */
   addressOf(request: IncomingMessage): Address
   /** @throws HubError `operator_required` */
@@ -80,6 +82,7 @@ export function createSessions({
       addressOf(request)
       await log.commit({ rows: [sessionRows.remove(hashOf(bearerOf(request)))] })
     },
+    idOf: (request) => hashOf(bearerOf(request)),
     addressOf,
     assertOperator(request) {
       const given = Buffer.from(hashOf(bearerOf(request)))

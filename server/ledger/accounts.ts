@@ -9,6 +9,7 @@ export const accounts = {
   fees: 'fees',
   suspense: 'suspense',
   treasury: 'treasury',
+  treasurySuspense: 'treasury-suspense',
   fx: 'fx',
   payoutFees: 'payout-fees',
   bank: 'bank',

@@ -3,12 +3,13 @@
 import type { Currency } from '#protocol/amount.ts'
 import { HubError } from '#protocol/errors.ts'
 import type { Destination } from '#protocol/payment.ts'
+import { checkParty, PaymentFileError } from './iso20022/payment-file-check.ts'
 import type { Party } from './iso20022/payment-order.ts'
 
 type Field = { pattern: RegExp; means: string }
 
 const name: Field = {
-  pattern: /^[^\p{Cc}]{1,70}$/u,
+  pattern: /^(?=.*\S)[^\p{Cc}\p{Cs}\uFFFE\uFFFF]{1,70}$/u,
   means: 'the name that the account is held under, at most 70 characters',
 }
 
@@ -29,7 +30,11 @@ export function profileOf(currency: Currency): 'iso' | 'korea' {
   return currency === 'KRW' ? 'korea' : 'iso'
 }
 
-/** @throws HubError `destination_rejected` that names the field and what it should be. */
+/**
+ * Refuses a destination that no payment file could name: the money would leave the vault and then have nowhere to go.
+ *
+ * @throws HubError `destination_rejected` that names the field and what it should be.
+ */
 export function assertDestination(destination: Destination, currency: Currency) {
   const fields = profileOf(currency) === 'korea' ? koreanFields : isoFields
   for (const [field, { pattern, means }] of Object.entries(fields)) {
@@ -39,6 +44,12 @@ export function assertDestination(destination: Destination, currency: Currency) 
   const extra = Object.keys(destination).find((field) => !Object.hasOwn(fields, field))
   if (extra !== undefined)
     throw rejected(extra, `"${extra}" is not a field of a ${currency} destination`)
+  try {
+    checkParty('destination', payee(destination, currency), profileOf(currency))
+  } catch (cause) {
+    if (!(cause instanceof PaymentFileError)) throw cause
+    throw rejected(cause.field, cause.message)
+  }
 }
 
 /** The payee of a checked destination. */

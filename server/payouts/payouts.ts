@@ -45,7 +45,7 @@ const untoldGraceMs = 600_000n
 
 export function createPayouts(deps: PayoutDeps): Payouts {
   const { book, quotes, treasury, background } = deps
-  const starting = new Set<Hex>()
+  const starting = new Map<Hex, { payment: SignedPayment; payout: Promise<Payout> }>()
 
   return {
     async start(account, { quoteId, payment }) {
@@ -53,16 +53,15 @@ export function createPayouts(deps: PayoutDeps): Payouts {
       if (quote.account !== account) {
         throw new HubError('not_yours', `quote ${quoteId} was made for ${quote.account}`)
       }
+      const begun = starting.get(quote.hash)
+      if (begun && !isSamePayment(begun.payment, payment)) throw conflict(quote)
+      if (begun) return begun.payout
       const known = book.find(quote.hash)
       if (known && known.state !== 'FAILED') return known
-      if (starting.has(quote.hash)) throw conflict(quote)
       assertPayable(deps, quote, payment)
-      starting.add(quote.hash)
-      try {
-        return await relay(deps, quote, payment)
-      } finally {
-        starting.delete(quote.hash)
-      }
+      const payout = relay(deps, quote, payment)
+      starting.set(quote.hash, { payment, payout })
+      return payout.finally(() => starting.delete(quote.hash))
     },
     consequence: (event) =>
       event.kind === 'paid' && event.to === treasury ? takeIn(deps, event) : {},
@@ -114,7 +113,10 @@ async function awaitPayment(
   await log.commit(book.change(failed, transaction))
 }
 
-/** A vault payment to the treasury: a payout's if memo and terms are those of a quote in time, suspense otherwise. */
+/**
+ * A vault payment to the treasury: a payout's if memo and terms are those of a quote in time. Any other is owed to nobody
+ * known, in a suspense account of its own, because the reserves are compared with what is in the vault alone.
+ */
 function takeIn(deps: PayoutDeps, event: ChainEvent & { kind: 'paid' }): Change {
   const { book, quotes, now } = deps
   const quote = quotes.byHash(event.memo)
@@ -122,7 +124,7 @@ function takeIn(deps: PayoutDeps, event: ChainEvent & { kind: 'paid' }): Change 
   if (payout)
     return book.change(fund({ ...payout, transaction: event.transaction }), event.transaction)
   const legs = move(
-    { debit: accounts.treasury, credit: accounts.suspense },
+    { debit: accounts.treasury, credit: accounts.treasurySuspense },
     { currency: event.token, amount: event.amount },
   )
   const id = `treasury:${event.transaction}:${event.logIndex}`
@@ -160,6 +162,10 @@ function assertPayable(
     const detail = `the payment may be made until ${deadline}000, the quote holds until ${expiresAt}`
     throw new HubError('payment_mismatch', detail, { values: { deadline, expiresAt } })
   }
+}
+
+function isSamePayment(a: SignedPayment, b: SignedPayment): boolean {
+  return a.nonce === b.nonce && a.deadline === b.deadline && a.signature === b.signature
 }
 
 function conflict({ quoteId }: QuoteView) {

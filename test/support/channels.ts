@@ -1,8 +1,10 @@
 // Channels that were opened on the chain, and the tips that are sent on them.
 
 import type { Abi, Address, Hex, PrivateKeyAccount } from 'viem'
+import { parseAbi } from 'viem'
 import { paymentChannelsAbi, testTokenAbi } from '#protocol/abi.ts'
 import type { ChannelConfig } from '#protocol/channel.ts'
+import { tokenDomain } from '#protocol/deposit.ts'
 import type { ChannelView } from '#protocol/messages/tips.ts'
 import { channelView } from '#protocol/messages/tips.ts'
 import type { Tip } from '#protocol/tip.ts'
@@ -105,4 +107,30 @@ export async function viewOf(
 async function nextMaximum(hub: HubFixture, channel: OpenChannel, tips: readonly Tip[]) {
   const { amounts } = await viewOf(hub, channel)
   return tips.reduce((sum, { amount }) => sum + amount, amounts.charged + amounts.held)
+}
+
+/** Cancels an ERC-3009 authorization of a wallet at the token. */
+export async function cancelAuthorization(hub: HubFixture, account: PrivateKeyAccount, nonce: Hex) {
+  const { token } = hub.world
+  const signature = await account.signTypedData({
+    domain: tokenDomain(token, hub.info.chainId),
+    types: {
+      CancelAuthorization: [
+        { name: 'authorizer', type: 'address' },
+        { name: 'nonce', type: 'bytes32' },
+      ],
+    },
+    primaryType: 'CancelAuthorization',
+    message: { authorizer: account.address, nonce },
+  })
+  const abi = parseAbi([
+    'function cancelAuthorization(address authorizer, bytes32 nonce, bytes signature)',
+  ])
+  const args = [account.address, nonce, signature]
+  await transact(hub, account, {
+    address: token.address,
+    abi,
+    functionName: 'cancelAuthorization',
+    args,
+  })
 }

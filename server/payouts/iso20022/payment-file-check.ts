@@ -151,7 +151,8 @@ function checkCurrency(
   }
 }
 
-function checkParty(field: string, party: Party, profile: PaymentFile['profile']): void {
+/** Checks one side of a payment by itself, so that it can be refused before anything is promised to it. */
+export function checkParty(field: string, party: Party, profile: PaymentFile['profile']): void {
   checkText(`${field}.name`, party.name, 140)
   checkAccount(`${field}.account`, party.account)
   checkAgent(`${field}.agent`, party.agent)
