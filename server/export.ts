@@ -8,9 +8,9 @@ import type { ChannelRegistry } from './channels/registry.ts'
 import type { Entry } from './ledger/entry.ts'
 import { payoutView } from './payouts/payout.ts'
 import type { PayoutBook } from './payouts/payout-book.ts'
-import type { TipNote } from './store/group-rows.ts'
-import { ledgerEntries, storedTips } from './store/group-rows.ts'
+import { groups, ledgerEntries, readTips } from './store/group-rows.ts'
 import type { Database, Table } from './store/table.ts'
+import type { TipNote } from './store/tip-codec.ts'
 
 export type ExportLine =
   | ({ kind: 'channel'; channelId: Hex } & Pick<
@@ -37,8 +37,11 @@ export async function* exportBooks({
     yield { kind: 'channel', channelId: id, config, charged, held, totalClaimed, balance }
   }
   for (const payout of payoutBook.all()) yield { kind: 'payout', ...payoutView(payout) }
-  for await (const { leaf, note } of readAll(db, storedTips))
-    yield { kind: 'tip', ...leaf, ...note }
+  for await (const { header } of readAll(db, groups)) {
+    if (header.tipCount === 0) continue
+    for (const { leaf, note } of readTips(db, header.number))
+      yield { kind: 'tip', ...leaf, ...note }
+  }
   for await (const entry of readAll(db, ledgerEntries)) yield { kind: 'entry', ...entry }
 }
 

@@ -10,6 +10,7 @@ import { createClaims } from './chain/claims.ts'
 import { createFollower, DeepReorgError } from './chain/follower.ts'
 import { createReserves } from './chain/reserves.ts'
 import { createTransactions } from './chain/transactions.ts'
+import { tipEvent } from './channels/basket-change.ts'
 import { createBaskets } from './channels/baskets.ts'
 import { createDeposits } from './channels/deposits.ts'
 import { loadRefunds } from './channels/refunds.ts'
@@ -62,7 +63,10 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     channels: deployment.channels,
   })
   const balances = await loadBalances(db)
-  const live = createLiveEvents(db)
+  const live = createLiveEvents({
+    db,
+    tipEvent: (tip) => tipEvent(tip, channels.get(tip.leaf.channelId).config.payerAuthorizer),
+  })
   const epoch = toHex(randomBytes(32))
   const sign = createDigestSigner(config.JANDON_RECEIPT_KEY)
   const hubSeparator = hubDomainSeparator(identity)
@@ -76,7 +80,7 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     now,
     randomBytes,
     maxWaiting: config.JANDON_MAX_WAITING,
-    onEvents: live.publish,
+    onCommitted: live.publish,
     onFailure: surroundings.onStorageFailure,
   })
   const gate = createGate()

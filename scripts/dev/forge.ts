@@ -34,7 +34,7 @@ export async function forgeOneUnit({
     now: Date.now,
     randomBytes,
     maxWaiting: 1,
-    onEvents: () => undefined,
+    onCommitted: () => undefined,
     onFailure: (cause) => {
       throw cause
     },

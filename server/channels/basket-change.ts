@@ -1,24 +1,35 @@
-// What an accepted basket writes: its tips, one ledger entry, one event per tip, and the rows that find it again. Pure.
+// What an accepted basket writes: its tips, their ledger legs, the row that finds it again, and the event each tip is. Pure.
 
 import type { Address, Hex } from 'viem'
 import { mulDiv } from '#protocol/amount.ts'
 import type { TipsRequest } from '#protocol/messages/tips.ts'
 import { toJson } from '#protocol/messages/wire.ts'
 import { accounts } from '../ledger/accounts.ts'
-import type { Entry } from '../ledger/entry.ts'
+import type { Leg } from '../ledger/entry.ts'
 import { move } from '../ledger/entry.ts'
 import type { TipDraft } from '../store/group-log.ts'
 import type { EventDraft } from '../store/group-rows.ts'
-import { placeKey } from '../store/group-rows.ts'
-import type { Row } from '../store/table.ts'
-import { table } from '../store/table.ts'
+import { codedTable } from '../store/table.ts'
+import type { StoredTip } from '../store/tip-codec.ts'
 import type { Channel } from './channel.ts'
-import { tipsByChannel, tipsByRecipient } from './tip-list.ts'
 
 /** Where the tips of an accepted basket stand in the group log. */
-export type StoredBasket = { channelId: Hex; group: bigint; firstIndex: number; count: number }
+export type StoredBasket = { group: bigint; firstIndex: number; count: number }
 
-export const basketRows = table<StoredBasket>('basket')
+/** By basket id: group (8 bytes), first place (4), count (2). */
+export const basketRows = codedTable<StoredBasket>('basket', {
+  encode({ group, firstIndex, count }) {
+    const view = new DataView(new ArrayBuffer(14))
+    view.setBigUint64(0, group)
+    view.setUint32(8, firstIndex)
+    view.setUint16(12, count)
+    return new Uint8Array(view.buffer)
+  },
+  decode(bytes) {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    return { group: view.getBigUint64(0), firstIndex: view.getUint32(8), count: view.getUint16(12) }
+  },
+})
 
 /** How the hub charges tips: `basisPoints` of each, rounded down, to the fee account; tips to that account are free. */
 export type TipFees = { basisPoints: bigint; account: Address }
@@ -72,56 +83,33 @@ export function recipientLedgerAccount(account: Address, feeAccount: Address): s
   return account === feeAccount ? accounts.fees : accounts.creator(account)
 }
 
-/** One entry for the whole basket: the channel owes more, recipients and fees are owed it. */
-export function basketEntry(
+/** What the ledger books of a basket: the channel owes more, recipients and fees are owed it. */
+export function basketLegs(
   channel: Channel,
   tips: readonly TipDraft[],
-  { id, at, fees }: { id: Hex; at: number; fees: TipFees },
-): Entry {
+  { fees }: { fees: TipFees },
+): Leg[] {
   const currency = channel.config.token
-  const legs = tips.flatMap(({ leaf }) => {
+  return tips.flatMap(({ leaf }) => {
     const credit = recipientLedgerAccount(recipientAccount(leaf.to), fees.account)
-    const net = move(
-      { debit: accounts.channels, credit },
-      { currency, amount: leaf.amount - leaf.fee },
-    )
-    const fee = move(
-      { debit: accounts.channels, credit: accounts.fees },
-      { currency, amount: leaf.fee },
-    )
-    return leaf.fee > 0n ? [...net, ...fee] : net
-  })
-  return { id: `basket:${id}`, at, reason: 'basket accepted', reference: id, legs }
-}
-
-/** The rows by which a basket and its tips are found: by id, by channel and by recipient. */
-export function basketIndex(
-  channel: Channel,
-  tips: readonly TipDraft[],
-  { id, group, firstIndex }: { id: Hex; group: bigint; firstIndex: number },
-): Row[] {
-  const stored = { channelId: channel.id, group, firstIndex, count: tips.length }
-  const lists = tips.flatMap(({ leaf }, index) => {
-    const place = placeKey(group, firstIndex + index)
+    const amount = leaf.amount - leaf.fee
+    const net = move({ debit: accounts.channels, credit }, { currency, amount })
+    if (leaf.fee === 0n) return net
     return [
-      tipsByChannel.put(`${channel.id}/${place}`, null),
-      tipsByRecipient.put(`${leaf.to}/${place}`, null),
+      ...net,
+      ...move({ debit: accounts.channels, credit: accounts.fees }, { currency, amount: leaf.fee }),
     ]
   })
-  return [basketRows.put(id, stored), ...lists]
 }
 
-/** One event per tip, to its recipient and to the payer side. */
-export function basketEvents(channel: Channel, tips: readonly TipDraft[]): EventDraft[] {
-  const payerSide = [channel.config.payer, channel.config.payerAuthorizer]
-  return tips.map(({ leaf, note }) => {
-    const { basketId, channelId, to, ref, amount, fee } = leaf
-    return {
-      audience: [...new Set([recipientAccount(to), ...payerSide])],
-      type: 'tip',
-      data: toJson({ basketId, channelId, to, ref, amount, fee, ...note }),
-    }
-  })
+/** A tip as an event for its recipient and for the payer side. */
+export function tipEvent({ leaf, note }: StoredTip, payerAuthorizer: Address): EventDraft {
+  const { basketId, channelId, to, ref, amount, fee } = leaf
+  return {
+    audience: [...new Set([recipientAccount(to), note.payer, payerAuthorizer])],
+    type: 'tip',
+    data: toJson({ basketId, channelId, to, ref, amount, fee, ...note }),
+  }
 }
 
 function tipFee(account: Address, { amount, fees }: { amount: bigint; fees: TipFees }): bigint {

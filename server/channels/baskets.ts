@@ -21,9 +21,7 @@ import { readCommitted } from '../store/group-log.ts'
 import type { Database } from '../store/table.ts'
 import type { TipFees } from './basket-change.ts'
 import {
-  basketEntry,
-  basketEvents,
-  basketIndex,
+  basketLegs,
   basketRows,
   draftTips,
   recipientAccount,
@@ -42,7 +40,7 @@ export type Baskets = {
   /** Whether a basket was accepted before or is being accepted: whoever sends it again pays nothing more (R2). */
   isKnown(id: Hex): boolean
   /** @throws HubError `unknown_basket` */
-  find(id: Hex): Promise<{ channelId: Hex; receipt: BasketReceipt }>
+  find(id: Hex): { channelId: Hex; receipt: BasketReceipt }
 }
 
 export type BasketDeps = {
@@ -79,17 +77,17 @@ export function createBaskets(deps: BasketDeps): Baskets {
     },
     assertAcceptable: (channel, request) => assertAcceptable(deps, channel, request),
     isKnown: (id) => inProgress.has(id) || basketRows.get(db, id) !== undefined,
-    async find(id) {
+    find(id) {
       const stored = basketRows.get(db, id)
       if (!stored) {
         throw new HubError('unknown_basket', `basket ${id} is not known here`, {
           values: { basketId: id },
         })
       }
-      return {
-        channelId: stored.channelId,
-        receipt: { basketId: id, ...(await readCommitted(db, stored)) },
-      }
+      const receipt = { basketId: id, ...readCommitted(db, stored) }
+      const [first] = receipt.tips
+      if (!first) throw new Error(`basket ${id} is known but holds no tip`)
+      return { channelId: first.leaf.channelId, receipt }
     },
   }
 
@@ -118,9 +116,8 @@ function acceptNew(
   const committed = log.commit({
     rows: [channels.update(charge(channel, { added: tipsTotal(tips), proof }))],
     tips: drafts,
-    entries: [basketEntry(channel, drafts, { id, at, fees })],
-    events: basketEvents(channel, drafts),
-    rowsAt: (place) => basketIndex(channel, drafts, { ...place, id }),
+    legs: basketLegs(channel, drafts, { fees }),
+    rowsAt: (place) => [basketRows.put(id, { ...place, count: drafts.length })],
   })
   return committed.then((proved) => ({ basketId: id, ...proved }))
 }
@@ -196,9 +193,9 @@ function acceptedBy(
   return vaultAccounts.get(token, account).credited + owed
 }
 
-function readReceipt(db: Database, id: Hex): Promise<BasketReceipt> | undefined {
+function readReceipt(db: Database, id: Hex): BasketReceipt | undefined {
   const stored = basketRows.get(db, id)
-  return stored && readCommitted(db, stored).then((committed) => ({ basketId: id, ...committed }))
+  return stored && { basketId: id, ...readCommitted(db, stored) }
 }
 
 function channelRefusal({ id, refusal, config }: Channel): HubError {

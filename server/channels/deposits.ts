@@ -312,7 +312,7 @@ function basketOf({ channelId: id, request }: StoredDeposit): Hex {
 
 async function view({ baskets }: DepositDeps, deposit: StoredDeposit): Promise<DepositView> {
   const { depositId, channelId: id, state, transaction, failure, request } = deposit
-  const done = state === 'done' ? await baskets.find(basketOf(deposit)) : undefined
+  const done = state === 'done' ? baskets.find(basketOf(deposit)) : undefined
   return {
     depositId,
     channelId: id,

@@ -46,7 +46,7 @@ export async function loadChannels(db: Database): Promise<ChannelRegistry> {
     },
     update(channel) {
       remember(channel)
-      return channelRows.put(channel.id, channel)
+      return channelRows.putLater(channel.id, () => channels.get(channel.id) ?? channel)
     },
     all: () => channels.values(),
     ofMember: (address) =>

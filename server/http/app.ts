@@ -151,7 +151,7 @@ function payerRoutes(app: Express, hub: Hub) {
     get: async (request, response) => {
       const basketId = hashParameter(request, 'basketId')
       const address = hub.sessions.addressOf(request)
-      const { channelId, receipt } = await hub.baskets.find(basketId)
+      const { channelId, receipt } = hub.baskets.find(basketId)
       memberChannel(hub, address, channelId)
       answer(response, 200, receipt)
     },

@@ -34,10 +34,21 @@ export function move(
 /** Applies an entry to balances and returns the keys that changed. An unbalanced entry is a bug. */
 export function post(balances: Balances, entry: Entry): string[] {
   assertBalanced(entry)
-  return entry.legs.map(({ account, currency, amount }) => {
-    const key = balanceKey(account, currency)
-    balances.set(key, (balances.get(key) ?? 0n) + amount)
-    return key
+  return entry.legs.map((leg) => addLeg(balances, leg))
+}
+
+/** Adds one side of an entry to balances and returns the key that changed. The other sides must follow. */
+export function addLeg(balances: Balances, { account, currency, amount }: Leg): string {
+  const key = balanceKey(account, currency)
+  balances.set(key, (balances.get(key) ?? 0n) + amount)
+  return key
+}
+
+/** Balances as the legs that lead to them. */
+export function legsOf(balances: Balances): Leg[] {
+  return [...balances].map(([key, amount]) => {
+    const cut = key.indexOf('|')
+    return { account: key.slice(cut + 1), currency: key.slice(0, cut), amount }
   })
 }
 
@@ -50,7 +61,8 @@ export function balanceKey(account: string, currency: CurrencyId): string {
   return `${currency}|${account}`
 }
 
-function assertBalanced({ id, legs }: Entry): void {
+/** An entry that does not add up to zero in each currency is a bug. */
+export function assertBalanced({ id, legs }: Pick<Entry, 'id' | 'legs'>): void {
   const sums = new Map<CurrencyId, bigint>()
   for (const { currency, amount } of legs) sums.set(currency, (sums.get(currency) ?? 0n) + amount)
   for (const [currency, sum] of sums)

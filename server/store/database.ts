@@ -39,14 +39,15 @@ export async function openDatabase(
   return db
 }
 
-/** Writes rows in one atomic batch that is on disk when the promise resolves. */
+/** Writes rows in one atomic batch that is on disk when the promise resolves. Of rows with one key, the last counts. */
 export async function writeSynced(db: Database, rows: readonly Row[]): Promise<void> {
-  await db.batch(
-    rows.map(({ key, value }) =>
-      value ? { type: 'put' as const, key, value } : { type: 'del' as const, key },
-    ),
-    { sync: true },
-  )
+  const last = new Map(rows.map((row) => [row.key, row.value]))
+  const batch = db.batch()
+  for (const [key, value] of last) {
+    if (value === undefined) batch.del(key)
+    else batch.put(key, typeof value === 'function' ? value() : value)
+  }
+  await batch.write({ sync: true })
 }
 
 async function claimOwnership(db: Database, wanted: Ownership, directory: string) {

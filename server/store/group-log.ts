@@ -14,13 +14,23 @@ import {
   merklePath,
   zeroHash,
 } from '#protocol/receipt.ts'
-import type { Balances, Entry } from '../ledger/entry.ts'
-import { post } from '../ledger/entry.ts'
+import type { Balances, Entry, Leg } from '../ledger/entry.ts'
+import { addLeg, assertBalanced, legsOf, post } from '../ledger/entry.ts'
 import { writeSynced } from './database.ts'
-import type { EventDraft, HubEvent, StoredTip, TipNote } from './group-rows.ts'
-import { balanceRows, entryRows, eventRows, groups, storedTips, tipRows } from './group-rows.ts'
-import type { Database, Row } from './table.ts'
+import type { EventDraft, HubEvent } from './group-rows.ts'
+import {
+  balanceRows,
+  entryRows,
+  eventRows,
+  groups,
+  groupTips,
+  indexRows,
+  readTips,
+} from './group-rows.ts'
+import type { Database, Row, StoredRow } from './table.ts'
 import { sortable } from './table.ts'
+import type { StoredTip, TipNote } from './tip-codec.ts'
+import { encodeTips, saltOf } from './tip-codec.ts'
 
 /** A tip on its way into a group: the leaf without what the group decides, and what is kept beside it. */
 export type TipDraft = {
@@ -28,10 +38,14 @@ export type TipDraft = {
   note: TipNote
 }
 
-/** All that one cause writes. `rows` may need the place of its tips, hence the function. */
+/**
+ * All that one cause writes. `legs` are of its tips and join the group's one entry of tips; `rowsAt` is told where the tips
+ * came to stand.
+ */
 export type Change = {
   rows?: readonly Row[]
   tips?: readonly TipDraft[]
+  legs?: readonly Leg[]
   entries?: readonly Entry[]
   events?: readonly EventDraft[]
   rowsAt?: (place: { group: bigint; firstIndex: number }) => readonly Row[]
@@ -39,6 +53,9 @@ export type Change = {
 
 /** Where a change went: its group, and the proof of its tips. */
 export type Committed = Pick<BasketReceipt, 'header' | 'headerSignature' | 'tips'>
+
+/** What a group has to tell once it is on disk. */
+export type Published = { group: bigint; tips: readonly StoredTip[]; events: readonly HubEvent[] }
 
 export type GroupLog = {
   /** Refuses when too many changes wait for the disk. To be called before memory is changed. */
@@ -62,6 +79,8 @@ type OpenGroup = {
   number: bigint
   waiting: Waiting[]
   tips: StoredTip[]
+  secret: Hex
+  tipLegs: Balances
   entries: Entry[]
   events: EventDraft[]
   rows: Row[]
@@ -71,7 +90,7 @@ type OpenGroup = {
 /**
  * Starts the log after the groups that are on disk.
  *
- * `onEvents` hears the events of each group after its sync. After a failed write nothing more is taken, because memory is
+ * `onCommitted` hears what each group has to tell after its sync. After a failed write nothing more is taken, because memory is
  * ahead of the disk: `onFailure` must end the process.
  */
 export function createGroupLog({
@@ -84,7 +103,7 @@ export function createGroupLog({
   now,
   randomBytes,
   maxWaiting,
-  onEvents,
+  onCommitted,
   onFailure,
 }: {
   db: Database
@@ -96,11 +115,11 @@ export function createGroupLog({
   now: () => number
   randomBytes: (count: number) => Uint8Array
   maxWaiting: number
-  onEvents: (events: readonly HubEvent[]) => void
+  onCommitted: (published: Published) => void
   onFailure: (cause: unknown) => void
 }): GroupLog {
   let head = { number: last?.number ?? 0n, hash: last ? headerHash(last) : zeroHash }
-  let open = newGroup(head.number + 1n)
+  let open = newGroup(head.number + 1n, randomHash())
   let writing: Promise<void> | undefined
   let failure: HubError | undefined
 
@@ -127,32 +146,34 @@ export function createGroupLog({
 
   function take(group: OpenGroup, { change, done, failed }: Omit<Waiting, 'firstIndex'>) {
     const firstIndex = group.tips.length
-    for (const { leaf, note } of change.tips ?? []) {
-      const place = {
-        salt: bytesToHex(randomBytes(32)),
-        epoch,
-        group: group.number,
-        index: group.tips.length,
-      }
-      group.tips.push({ leaf: { ...leaf, ...place }, note })
-    }
+    takeTips(group, change)
     for (const entry of change.entries ?? []) {
       for (const key of post(balances, entry)) group.touched.add(key)
       group.entries.push(entry)
     }
     group.events.push(...(change.events ?? []))
-    group.rows.push(
-      ...(change.rows ?? []),
-      ...(change.rowsAt?.({ group: group.number, firstIndex }) ?? []),
-    )
+    group.rows.push(...(change.rows ?? []))
+    if (change.rowsAt) group.rows.push(...change.rowsAt({ group: group.number, firstIndex }))
     group.waiting.push({ change, firstIndex, done, failed })
+  }
+
+  function takeTips(group: OpenGroup, { tips = [], legs = [] }: Change) {
+    for (const { leaf, note } of tips) {
+      const index = group.tips.length
+      const place = { salt: saltOf(group.secret, index), epoch, group: group.number, index }
+      group.tips.push({ leaf: { ...leaf, ...place }, note })
+    }
+    for (const leg of legs) {
+      group.touched.add(addLeg(balances, leg))
+      addLeg(group.tipLegs, leg)
+    }
   }
 
   async function writeAll() {
     await Promise.resolve()
     while (open.waiting.length > 0 && failure?.code !== 'storage_failed') {
       const group = open
-      open = newGroup(group.number + 1n)
+      open = newGroup(group.number + 1n, randomHash())
       await writeGroup(group)
     }
     writing = undefined
@@ -160,7 +181,8 @@ export function createGroupLog({
 
   async function writeGroup(group: OpenGroup) {
     const levels = merkleLevels(group.tips.map(({ leaf }) => leafHash(leaf)))
-    const entries = entryRows(group.number, group.entries)
+    const at = now()
+    const entries = entryRows(group.number, [...tipsEntry(group, at), ...group.entries])
     const header: GroupHeader = {
       epoch,
       number: group.number,
@@ -168,28 +190,34 @@ export function createGroupLog({
       tipsRoot: bytesToHex(levels.at(-1)?.[0] ?? new Uint8Array(32)),
       tipCount: group.tips.length,
       journalHash: journalHash(entries),
-      closedAt: BigInt(now()),
+      closedAt: BigInt(at),
     }
     const headerSignature = sign(headerDigest(header, separator))
-    const events = eventRows(group.number, group.events)
+    const { tips, number } = group
+    const events = eventRows(number, { tipCount: tips.length, drafts: group.events })
+    const stored = { header, headerSignature, eventCount: events.events.length }
     try {
       await writeSynced(db, [
         ...group.rows,
-        ...tipRows(group.tips),
+        ...tipRows(group, epoch),
         ...entries,
         ...balanceRows(balances, group.touched),
         ...events.rows,
-        groups.put(sortable(group.number), { header, headerSignature }),
+        groups.put(sortable(number), stored),
       ])
     } catch (cause) {
       return fail(group, cause)
     }
     head = { number: header.number, hash: headerHash(header) }
     for (const { change, firstIndex, done } of group.waiting) {
-      const tips = group.tips.slice(firstIndex, firstIndex + (change.tips?.length ?? 0))
-      done({ header, headerSignature, tips: tips.map(({ leaf }) => proveLeaf(levels, leaf)) })
+      const mine = tips.slice(firstIndex, firstIndex + (change.tips?.length ?? 0))
+      done({ header, headerSignature, tips: mine.map(({ leaf }) => proveLeaf(levels, leaf)) })
     }
-    onEvents(events.events)
+    onCommitted({ group: number, tips, events: events.events })
+  }
+
+  function randomHash(): Hex {
+    return bytesToHex(randomBytes(32))
   }
 
   function fail(group: OpenGroup, cause: unknown) {
@@ -202,39 +230,67 @@ export function createGroupLog({
 }
 
 /** The receipt parts of tips that were committed earlier, read back from disk. */
-export async function readCommitted(
+export function readCommitted(
   db: Database,
   { group, firstIndex, count }: { group: bigint; firstIndex: number; count: number },
-): Promise<Committed> {
+): Committed {
   const stored = groups.get(db, sortable(group))
   if (!stored) throw new Error(`group ${group} is missing from the group log`)
-  const leaves = (await storedTips.list(db, groupRange(group))).map(({ value }) => value.leaf)
+  const leaves = readTips(db, group).map(({ leaf }) => leaf)
   const levels = merkleLevels(leaves.map(leafHash))
+  const { header, headerSignature } = stored
   return {
-    ...stored,
+    header,
+    headerSignature,
     tips: leaves.slice(firstIndex, firstIndex + count).map((leaf) => proveLeaf(levels, leaf)),
   }
 }
 
 /** The hash over the ledger entries of a group, as they stand on disk. */
-export function journalHash(entries: readonly Row[]): Hex {
+export function journalHash(entries: readonly StoredRow[]): Hex {
   const running = entries.reduce<Uint8Array>(
-    (hash, { key, value }) =>
-      keccakBytes(concatBytes([hash, stringToBytes(key), value ?? new Uint8Array()])),
+    (hash, { key, value }) => keccakBytes(concatBytes([hash, stringToBytes(key), value])),
     new Uint8Array(32),
   )
   return keccak(running)
-}
-
-/** The keys of a group's rows in tables that are keyed by group and place. */
-export function groupRange(group: bigint): { after: string; before: string } {
-  return { after: `${sortable(group)}/`, before: `${sortable(group)}0` }
 }
 
 function proveLeaf(levels: readonly Uint8Array[][], leaf: ReceiptLeaf) {
   return { leaf, path: merklePath(levels, leaf.index).map((node) => bytesToHex(node)) }
 }
 
-function newGroup(number: bigint): OpenGroup {
-  return { number, waiting: [], tips: [], entries: [], events: [], rows: [], touched: new Set() }
+/** The one entry of all tips of a group: what channels owe more, and to whom. */
+function tipsEntry({ number, tipLegs }: OpenGroup, at: number): Entry[] {
+  if (tipLegs.size === 0) return []
+  const entry = {
+    id: `tips:${number}`,
+    at,
+    reason: 'tips accepted',
+    reference: `group ${number}`,
+    legs: legsOf(tipLegs),
+  }
+  assertBalanced(entry)
+  return [entry]
+}
+
+function tipRows({ number, tips, secret }: OpenGroup, epoch: Hex): Row[] {
+  if (tips.length === 0) return []
+  return [
+    groupTips.put(sortable(number), encodeTips(tips, { epoch, secret })),
+    ...indexRows(number, tips),
+  ]
+}
+
+function newGroup(number: bigint, secret: Hex): OpenGroup {
+  return {
+    number,
+    secret,
+    waiting: [],
+    tips: [],
+    tipLegs: new Map(),
+    entries: [],
+    events: [],
+    rows: [],
+    touched: new Set(),
+  }
 }

@@ -1,12 +1,19 @@
 // What is checked before a hub takes up its data again: the chain of the last groups, row by row (I7).
 
 import { bytesToHex } from 'viem'
-import type { GroupHeader } from '#protocol/receipt.ts'
+import type { GroupHeader, ReceiptLeaf } from '#protocol/receipt.ts'
 import { headerHash, leafHash, merkleLevels, zeroHash } from '#protocol/receipt.ts'
 import type { Balances } from '../ledger/entry.ts'
-import { groupRange, journalHash } from './group-log.ts'
+import { journalHash } from './group-log.ts'
 import type { StoredGroup } from './group-rows.ts'
-import { groups, ledgerBalances, ledgerEntries, storedTips } from './group-rows.ts'
+import {
+  groupRange,
+  groups,
+  groupTips,
+  ledgerBalances,
+  ledgerEntries,
+  readTips,
+} from './group-rows.ts'
 import type { Database } from './table.ts'
 import { sortable } from './table.ts'
 
@@ -55,7 +62,7 @@ function assertFirst({ number, previous }: GroupHeader, walked: number) {
 
 async function assertRows(db: Database, { header }: StoredGroup) {
   const { number } = header
-  const leaves = (await storedTips.list(db, groupRange(number))).map(({ value }) => value.leaf)
+  const leaves = readLeaves(db, number)
   const root = merkleLevels(leaves.map(leafHash)).at(-1)?.[0] ?? new Uint8Array(32)
   if (leaves.length !== header.tipCount || bytesToHex(root) !== header.tipsRoot) {
     throw damaged(number, 'its tips are not the ones that were committed')
@@ -66,17 +73,27 @@ async function assertRows(db: Database, { header }: StoredGroup) {
   }
 }
 
+/** The leaves of a group; a row that cannot even be read is damaged. */
+function readLeaves(db: Database, group: bigint): ReceiptLeaf[] {
+  try {
+    return readTips(db, group).map(({ leaf }) => leaf)
+  } catch (cause) {
+    throw damaged(group, 'its tips cannot be read', cause)
+  }
+}
+
 async function assertNothingBeyond(db: Database, last: GroupHeader | undefined) {
   const after = `${sortable(last?.number ?? 0n)}0`
   const strays = [
-    ...(await storedTips.list(db, { after, limit: 1 })),
+    ...(await groupTips.list(db, { after, limit: 1 })),
     ...(await ledgerEntries.list(db, { after, limit: 1 })),
   ]
   if (strays.length > 0) throw damaged((last?.number ?? 0n) + 1n, 'it has rows but no header')
 }
 
-function damaged(group: bigint, what: string) {
+function damaged(group: bigint, what: string, cause?: unknown) {
   return new Error(
     `the data directory is damaged: group ${group}, ${what}. Nothing was changed; restore a backup or ask for help.`,
+    { cause },
   )
 }
