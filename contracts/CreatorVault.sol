@@ -7,6 +7,7 @@ import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 import {ICreatorVault} from "./interfaces/ICreatorVault.sol";
 import {IPaymentChannels} from "./interfaces/IPaymentChannels.sol";
+import {PackedCredits} from "./PackedCredits.sol";
 
 // Immutables are named by the interface, whose getters they are.
 /* solhint-disable immutable-vars-naming */
@@ -15,6 +16,7 @@ import {IPaymentChannels} from "./interfaces/IPaymentChannels.sol";
 /// @notice See `ICreatorVault`.
 contract CreatorVault is ICreatorVault, EIP712 {
     using SafeERC20 for IERC20;
+    using PackedCredits for bytes;
 
     /* TYPES */
 
@@ -77,14 +79,17 @@ contract CreatorVault is ICreatorVault, EIP712 {
             _settle(canonicalChannels, token);
         }
 
+        mapping(address account => Account totals) storage ofToken = accounts[token];
+        bytes memory entries = PackedCredits.allocate(rows.length);
         uint256 amount = 0;
         for (uint256 row = 0; row < rows.length; ++row) {
-            amount += _credit(token, row, rows[row]);
+            amount += _credit(ofToken, row, rows[row], entries);
         }
         uint256 newOwed = owed[token] + amount;
         uint256 held = IERC20(token).balanceOf(address(this));
         if (newOwed > held) revert OwedAboveHeld(token, newOwed, held);
         owed[token] = newOwed;
+        if (entries.length > 0) emit CreditedPacked(token, entries);
         emit Journal(journal, token, amount, newOwed);
     }
 
@@ -153,19 +158,23 @@ contract CreatorVault is ICreatorVault, EIP712 {
         if (totalClaimed > totalSettled) IPaymentChannels(target).settle(address(this), token);
     }
 
-    /// @dev Returns what the row added.
-    function _credit(address token, uint256 index, CreditRow calldata row) private returns (uint128) {
-        if (row.account == address(0) || row.account == address(this)) {
-            revert AccountNotPayable(index, row.account);
-        }
-        Account storage totals = accounts[token][row.account];
+    /// @dev Returns what the row added. Writes to `entries`.
+    function _credit(
+        mapping(address account => Account totals) storage ofToken,
+        uint256 index,
+        CreditRow calldata row,
+        bytes memory entries
+    ) private returns (uint128) {
+        address account = row.account;
+        if (account == address(0) || account == address(this)) revert AccountNotPayable(index, account);
+        uint128 newCredited = row.credited;
+        Account storage totals = ofToken[account];
         uint128 credited = totals.credited;
-        if (row.credited <= credited) return 0;
+        if (newCredited <= credited) return 0;
 
-        totals.credited = row.credited;
-        uint128 amount = row.credited - credited;
-        emit Credited(token, row.account, amount, row.credited);
-        return amount;
+        totals.credited = newCredited;
+        entries.append(account, newCredited);
+        return newCredited - credited;
     }
 
     function _useNonce(address account, uint256 nonce) private {

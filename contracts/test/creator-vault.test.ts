@@ -13,6 +13,7 @@ import {
 import {
   claimData,
   creditData,
+  creditedEntries,
   journal,
   keys,
   memo,
@@ -61,7 +62,10 @@ describe('credit', () => {
       getAddress(vault.address),
       600n,
     ])
-    await assertions.emitWithArgs(tx, vault, 'Credited', [asset, creator, 400n, 400n])
+    await assertions.emitWithArgs(tx, vault, 'CreditedPacked', [
+      asset,
+      creditedEntries([creator, 400n], [fan, 150n]),
+    ])
     await assertions.emitWithArgs(tx, vault, 'Journal', [journal, asset, 550n, 550n])
     assert.deepEqual(await vault.read.accounts([asset, creator]), [400n, 0n])
     assert.deepEqual(await vault.read.accounts([asset, fan]), [150n, 0n])
@@ -74,7 +78,10 @@ describe('credit', () => {
     const { vault, asset, credit } = await claimedVault()
     await credit({ account: creator, credited: 400n })
     const tx = credit({ account: creator, credited: 600n })
-    await assertions.emitWithArgs(tx, vault, 'Credited', [asset, creator, 200n, 600n])
+    await assertions.emitWithArgs(tx, vault, 'CreditedPacked', [
+      asset,
+      creditedEntries([creator, 600n]),
+    ])
     await assertions.emitWithArgs(tx, vault, 'Journal', [journal, asset, 200n, 600n])
     assert.deepEqual(await vault.read.accounts([asset, creator]), [600n, 0n])
     assert.equal(await vault.read.owed([asset]), 600n)
@@ -101,9 +108,28 @@ describe('credit', () => {
 
   it('counts an account once that stands in two rows', async () => {
     const { vault, asset, credit } = await claimedVault()
-    await credit({ account: creator, credited: 300n }, { account: creator, credited: 400n })
+    const tx = credit({ account: creator, credited: 300n }, { account: creator, credited: 400n })
+    await assertions.emitWithArgs(tx, vault, 'CreditedPacked', [
+      asset,
+      creditedEntries([creator, 300n], [creator, 400n]),
+    ])
     assert.deepEqual(await vault.read.accounts([asset, creator]), [400n, 0n])
     assert.equal(await vault.read.owed([asset]), 400n)
+  })
+
+  it('names only the accounts whose rows added something', async () => {
+    const { vault, asset, credit } = await claimedVault()
+    await credit({ account: creator, credited: 100n })
+    const stale = { account: creator, credited: 100n }
+    const tx = credit(stale, { account: fan, credited: 7n }, stale, {
+      account: creator,
+      credited: 101n,
+    })
+    await assertions.emitWithArgs(tx, vault, 'CreditedPacked', [
+      asset,
+      creditedEntries([fan, 7n], [creator, 101n]),
+    ])
+    await assertions.emitWithArgs(tx, vault, 'Journal', [journal, asset, 8n, 108n])
   })
 
   it('anchors a journal without rows', async () => {
