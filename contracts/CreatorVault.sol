@@ -16,15 +16,7 @@ import {PackedCredits} from "./PackedCredits.sol";
 /// @notice See `ICreatorVault`.
 contract CreatorVault is ICreatorVault, EIP712 {
     using SafeERC20 for IERC20;
-    using PackedCredits for bytes;
-
-    /* TYPES */
-
-    // slot 0: credited, paid
-    struct Account {
-        uint128 credited;
-        uint128 paid;
-    }
+    using PackedCredits for mapping(address account => PackedCredits.Account totals);
 
     /* CONSTANTS */
 
@@ -44,7 +36,7 @@ contract CreatorVault is ICreatorVault, EIP712 {
     address public immutable canonicalChannels;
 
     /// @inheritdoc ICreatorVault
-    mapping(address token => mapping(address account => Account totals)) public accounts;
+    mapping(address token => mapping(address account => PackedCredits.Account totals)) public accounts;
 
     /// @inheritdoc ICreatorVault
     mapping(address token => uint256 amount) public owed;
@@ -79,12 +71,7 @@ contract CreatorVault is ICreatorVault, EIP712 {
             _settle(canonicalChannels, token);
         }
 
-        mapping(address account => Account totals) storage ofToken = accounts[token];
-        bytes memory entries = PackedCredits.allocate(rows.length);
-        uint256 amount = 0;
-        for (uint256 row = 0; row < rows.length; ++row) {
-            amount += _credit(ofToken, row, rows[row], entries);
-        }
+        (uint256 amount, bytes memory entries) = accounts[token].raise(rows);
         uint256 newOwed = owed[token] + amount;
         uint256 held = IERC20(token).balanceOf(address(this));
         if (newOwed > held) revert OwedAboveHeld(token, newOwed, held);
@@ -158,25 +145,6 @@ contract CreatorVault is ICreatorVault, EIP712 {
         if (totalClaimed > totalSettled) IPaymentChannels(target).settle(address(this), token);
     }
 
-    /// @dev Returns what the row added. Writes to `entries`.
-    function _credit(
-        mapping(address account => Account totals) storage ofToken,
-        uint256 index,
-        CreditRow calldata row,
-        bytes memory entries
-    ) private returns (uint128) {
-        address account = row.account;
-        if (account == address(0) || account == address(this)) revert AccountNotPayable(index, account);
-        uint128 newCredited = row.credited;
-        Account storage totals = ofToken[account];
-        uint128 credited = totals.credited;
-        if (newCredited <= credited) return 0;
-
-        totals.credited = newCredited;
-        entries.append(account, newCredited);
-        return newCredited - credited;
-    }
-
     function _useNonce(address account, uint256 nonce) private {
         if (nonceUsed[account][nonce]) revert NonceAlreadyUsed(account, nonce);
         nonceUsed[account][nonce] = true;
@@ -184,7 +152,7 @@ contract CreatorVault is ICreatorVault, EIP712 {
 
     /// @dev Reentrancy finds everything written: the tokens leave last.
     function _pay(address account, address token, address to, uint128 amount, bytes32 memo) private {
-        Account storage totals = accounts[token][account];
+        PackedCredits.Account storage totals = accounts[token][account];
         uint128 paid = totals.paid;
         uint128 available = totals.credited - paid;
         if (amount > available) revert InsufficientCredit(token, account, amount, available);
