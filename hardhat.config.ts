@@ -8,7 +8,7 @@ export default defineConfig({
   solidity: {
     version: '0.8.37',
     path: new URL('./node_modules/solc/soljson.js', import.meta.url).pathname,
-    settings: { optimizer: { enabled: true, runs: 1_000_000 }, evmVersion: 'prague' },
+    settings: { viaIR: true, optimizer: { enabled: true, runs: 1_000_000 }, evmVersion: 'prague' },
   },
   networks: { default: { type: 'edr-simulated', hardfork: 'prague' } },
 })

@@ -7,6 +7,7 @@ import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 import {ICreatorVault} from "./interfaces/ICreatorVault.sol";
 import {IPaymentChannels} from "./interfaces/IPaymentChannels.sol";
+import {PackedCredits} from "./PackedCredits.sol";
 
 // Immutables are named by the interface, whose getters they are.
 /* solhint-disable immutable-vars-naming */
@@ -15,14 +16,7 @@ import {IPaymentChannels} from "./interfaces/IPaymentChannels.sol";
 /// @notice See `ICreatorVault`.
 contract CreatorVault is ICreatorVault, EIP712 {
     using SafeERC20 for IERC20;
-
-    /* TYPES */
-
-    // slot 0: credited, paid
-    struct Account {
-        uint128 credited;
-        uint128 paid;
-    }
+    using PackedCredits for mapping(address account => PackedCredits.Account totals);
 
     /* CONSTANTS */
 
@@ -42,7 +36,7 @@ contract CreatorVault is ICreatorVault, EIP712 {
     address public immutable canonicalChannels;
 
     /// @inheritdoc ICreatorVault
-    mapping(address token => mapping(address account => Account totals)) public accounts;
+    mapping(address token => mapping(address account => PackedCredits.Account totals)) public accounts;
 
     /// @inheritdoc ICreatorVault
     mapping(address token => uint256 amount) public owed;
@@ -77,14 +71,12 @@ contract CreatorVault is ICreatorVault, EIP712 {
             _settle(canonicalChannels, token);
         }
 
-        uint256 amount = 0;
-        for (uint256 row = 0; row < rows.length; ++row) {
-            amount += _credit(token, row, rows[row]);
-        }
+        (uint256 amount, bytes memory entries) = accounts[token].raise(rows);
         uint256 newOwed = owed[token] + amount;
         uint256 held = IERC20(token).balanceOf(address(this));
         if (newOwed > held) revert OwedAboveHeld(token, newOwed, held);
         owed[token] = newOwed;
+        if (entries.length > 0) emit CreditedPacked(token, entries);
         emit Journal(journal, token, amount, newOwed);
     }
 
@@ -153,21 +145,6 @@ contract CreatorVault is ICreatorVault, EIP712 {
         if (totalClaimed > totalSettled) IPaymentChannels(target).settle(address(this), token);
     }
 
-    /// @dev Returns what the row added.
-    function _credit(address token, uint256 index, CreditRow calldata row) private returns (uint128) {
-        if (row.account == address(0) || row.account == address(this)) {
-            revert AccountNotPayable(index, row.account);
-        }
-        Account storage totals = accounts[token][row.account];
-        uint128 credited = totals.credited;
-        if (row.credited <= credited) return 0;
-
-        totals.credited = row.credited;
-        uint128 amount = row.credited - credited;
-        emit Credited(token, row.account, amount, row.credited);
-        return amount;
-    }
-
     function _useNonce(address account, uint256 nonce) private {
         if (nonceUsed[account][nonce]) revert NonceAlreadyUsed(account, nonce);
         nonceUsed[account][nonce] = true;
@@ -175,7 +152,7 @@ contract CreatorVault is ICreatorVault, EIP712 {
 
     /// @dev Reentrancy finds everything written: the tokens leave last.
     function _pay(address account, address token, address to, uint128 amount, bytes32 memo) private {
-        Account storage totals = accounts[token][account];
+        PackedCredits.Account storage totals = accounts[token][account];
         uint128 paid = totals.paid;
         uint128 available = totals.credited - paid;
         if (amount > available) revert InsufficientCredit(token, account, amount, available);

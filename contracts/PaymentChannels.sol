@@ -9,9 +9,10 @@ import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/Messa
 import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 import {Multicall} from "@openzeppelin/contracts/utils/Multicall.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {ChannelHashes} from "./ChannelHashes.sol";
 import {IDepositCollector} from "./interfaces/IDepositCollector.sol";
 import {IPaymentChannels} from "./interfaces/IPaymentChannels.sol";
-import {PackedClaims, Row} from "./PackedClaims.sol";
+import {Frame, PackedClaims, Row} from "./PackedClaims.sol";
 
 /// @title PaymentChannels
 /// @notice See `IPaymentChannels`. Nobody owns, upgrades or pauses this contract.
@@ -52,18 +53,10 @@ contract PaymentChannels is IPaymentChannels, EIP712, Multicall, ReentrancyGuard
     uint40 public constant MAX_WITHDRAW_DELAY = 30 days;
 
     /// @inheritdoc IPaymentChannels
-    bytes32 public constant CHANNEL_CONFIG_TYPEHASH = keccak256(
-        "ChannelConfig(address payer,address payerAuthorizer,address receiver,address receiverAuthorizer,address token,uint40 withdrawDelay,bytes32 salt)" // solhint-disable-line max-line-length
-    );
+    bytes32 public constant CHANNEL_CONFIG_TYPEHASH = ChannelHashes.CHANNEL_CONFIG_TYPEHASH;
 
     /// @inheritdoc IPaymentChannels
-    bytes32 public constant TIP_VOUCHER_TYPEHASH = keccak256(
-        "TipVoucher(bytes32 channelId,uint128 maxClaimableAmount,Tip[] tips)Tip(bytes32 to,uint128 amount,bytes32 ref)" // solhint-disable-line max-line-length
-    );
-
-    bytes32 private constant _VOUCHER_TYPEHASH = keccak256(
-        "Voucher(bytes32 channelId,uint128 maxClaimableAmount)"
-    );
+    bytes32 public constant TIP_VOUCHER_TYPEHASH = ChannelHashes.TIP_VOUCHER_TYPEHASH;
 
     bytes32 private constant _REFUND_TYPEHASH = keccak256(
         "Refund(bytes32 channelId,uint256 nonce,uint128 amount)"
@@ -111,16 +104,17 @@ contract PaymentChannels is IPaymentChannels, EIP712, Multicall, ReentrancyGuard
         bytes32 channelId = getChannelId(config);
         _addBalance(channelId, config, amount);
 
-        uint256 expected = IERC20(config.token).balanceOf(address(this)) + amount;
+        address token = config.token;
+        uint256 held = IERC20(token).balanceOf(address(this));
         IDepositCollector(collector).collect(
             config.payer,
-            config.token,
+            token,
             amount,
             channelId,
             msg.sender,
             collectorData
         );
-        _checkHeld(config.token, expected);
+        _checkHeld(token, held + amount);
     }
 
     /// @inheritdoc IPaymentChannels
@@ -129,9 +123,10 @@ contract PaymentChannels is IPaymentChannels, EIP712, Multicall, ReentrancyGuard
 
         _addBalance(getChannelId(config), config, amount);
 
-        uint256 expected = IERC20(config.token).balanceOf(address(this)) + amount;
-        IERC20(config.token).safeTransferFrom(msg.sender, address(this), amount);
-        _checkHeld(config.token, expected);
+        address token = config.token;
+        uint256 held = IERC20(token).balanceOf(address(this));
+        IERC20(token).safeTransferFrom(msg.sender, address(this), amount);
+        _checkHeld(token, held + amount);
     }
 
     /* CLAIM AND SETTLE */
@@ -141,9 +136,11 @@ contract PaymentChannels is IPaymentChannels, EIP712, Multicall, ReentrancyGuard
         uint256 length = voucherClaims.length;
         if (length == 0) revert EmptyBatch();
 
+        bytes32 domain = _domainSeparatorV4();
         for (uint256 row = 0; row < length; ++row) {
-            _checkReceiverSide(voucherClaims[row].voucher.channel);
-            _claim(voucherClaims[row]);
+            VoucherClaim calldata voucherClaim = voucherClaims[row];
+            _checkReceiverSide(voucherClaim.voucher.channel);
+            _claim(voucherClaim, domain);
         }
     }
 
@@ -162,7 +159,8 @@ contract PaymentChannels is IPaymentChannels, EIP712, Multicall, ReentrancyGuard
         }
         _checkAuthorizerSignature(authorizer, getClaimBatchDigest(voucherClaims), authorizerSignature);
 
-        for (uint256 row = 0; row < length; ++row) _claim(voucherClaims[row]);
+        bytes32 domain = _domainSeparatorV4();
+        for (uint256 row = 0; row < length; ++row) _claim(voucherClaims[row], domain);
     }
 
     /// @inheritdoc IPaymentChannels
@@ -181,16 +179,15 @@ contract PaymentChannels is IPaymentChannels, EIP712, Multicall, ReentrancyGuard
 
         uint256 length = rows.length / PackedClaims.ROW_LENGTH;
         bytes memory entries = PackedClaims.allocate(length);
-        // What the rows share is written here once, what they do not share is written again by each row.
-        ChannelConfig memory config;
-        config.receiver = receiver;
-        config.receiverAuthorizer = receiverAuthorizer;
-        config.token = token;
-        config.withdrawDelay = withdrawDelay;
-        bytes32 domain = _domainSeparatorV4();
-
+        Frame frame = PackedClaims.frameOf(
+            _domainSeparatorV4(),
+            receiver,
+            receiverAuthorizer,
+            token,
+            withdrawDelay
+        );
         for (uint256 index = 0; index < length; ++index) {
-            claimed += _claimRow(rows.rowAt(index), index, config, domain, entries);
+            claimed += _claimRow(rows.rowAt(index), index, frame, entries);
         }
         if (claimed == 0) return 0;
 
@@ -286,12 +283,12 @@ contract PaymentChannels is IPaymentChannels, EIP712, Multicall, ReentrancyGuard
 
     /// @inheritdoc IPaymentChannels
     function getChannelId(ChannelConfig calldata config) public view returns (bytes32) {
-        return _hashTypedDataV4(keccak256(abi.encode(CHANNEL_CONFIG_TYPEHASH, config)));
+        return _hashTypedDataV4(ChannelHashes.hash(config));
     }
 
     /// @inheritdoc IPaymentChannels
     function getVoucherDigest(bytes32 channelId, uint128 maxClaimableAmount) public view returns (bytes32) {
-        return _hashTypedDataV4(keccak256(abi.encode(_VOUCHER_TYPEHASH, channelId, maxClaimableAmount)));
+        return _hashTypedDataV4(ChannelHashes.hashVoucher(channelId, maxClaimableAmount));
     }
 
     /// @inheritdoc IPaymentChannels
@@ -300,10 +297,7 @@ contract PaymentChannels is IPaymentChannels, EIP712, Multicall, ReentrancyGuard
         uint128 maxClaimableAmount,
         bytes32 tipsHash
     ) public view returns (bytes32) {
-        return
-            _hashTypedDataV4(
-                keccak256(abi.encode(TIP_VOUCHER_TYPEHASH, channelId, maxClaimableAmount, tipsHash))
-            );
+        return _hashTypedDataV4(ChannelHashes.hashTipVoucher(channelId, maxClaimableAmount, tipsHash));
     }
 
     /// @inheritdoc IPaymentChannels
@@ -333,71 +327,72 @@ contract PaymentChannels is IPaymentChannels, EIP712, Multicall, ReentrancyGuard
     /* INTERNAL: EFFECTS */
 
     function _addBalance(bytes32 channelId, ChannelConfig calldata config, uint128 amount) private {
-        Channel memory channel = channels[channelId];
-        if (amount > type(uint128).max - channel.balance) {
-            revert BalanceOverflow(channelId, channel.balance, amount);
-        }
+        Channel storage channel = channels[channelId];
+        (uint128 balance, uint128 totalClaimed) = (channel.balance, channel.totalClaimed);
+        if (amount > type(uint128).max - balance) revert BalanceOverflow(channelId, balance, amount);
 
-        uint128 newBalance = channel.balance + amount;
-        channels[channelId].balance = newBalance;
-        if (channel.balance == 0 && channel.totalClaimed == 0) emit ChannelCreated(channelId, config);
+        uint128 newBalance = balance + amount;
+        (channel.balance, channel.totalClaimed) = (newBalance, totalClaimed);
+        if (balance == 0 && totalClaimed == 0) emit ChannelCreated(channelId, config);
         emit Deposited(channelId, msg.sender, amount, newBalance);
     }
 
-    function _claim(VoucherClaim calldata row) private {
+    function _claim(VoucherClaim calldata row, bytes32 domain) private {
         ChannelConfig calldata config = row.voucher.channel;
-        bytes32 channelId = getChannelId(config);
-        Channel memory channel = channels[channelId];
+        bytes32 channelId = MessageHashUtils.toTypedDataHash(domain, ChannelHashes.hash(config));
+        Channel storage channel = channels[channelId];
+        (uint128 balance, uint128 claimed) = (channel.balance, channel.totalClaimed);
         uint128 totalClaimed = row.totalClaimed;
-        if (totalClaimed <= channel.totalClaimed) return;
-        if (totalClaimed > row.voucher.maxClaimableAmount) {
-            revert ClaimAboveMaximum(channelId, totalClaimed, row.voucher.maxClaimableAmount);
+        if (totalClaimed <= claimed) return;
+        uint128 maxClaimableAmount = row.voucher.maxClaimableAmount;
+        if (totalClaimed > maxClaimableAmount) {
+            revert ClaimAboveMaximum(channelId, totalClaimed, maxClaimableAmount);
         }
-        if (totalClaimed > channel.balance) {
-            revert ClaimAboveBalance(channelId, totalClaimed, channel.balance);
-        }
-        _checkVoucherSignature(channelId, config, row.voucher.maxClaimableAmount, row.signature);
+        if (totalClaimed > balance) revert ClaimAboveBalance(channelId, totalClaimed, balance);
+        bytes32 voucher = ChannelHashes.hashVoucher(channelId, maxClaimableAmount);
+        _checkVoucherSignature(
+            channelId,
+            config,
+            MessageHashUtils.toTypedDataHash(domain, voucher),
+            row.signature
+        );
 
-        uint128 amount = totalClaimed - channel.totalClaimed;
-        channels[channelId] = Channel({balance: channel.balance, totalClaimed: totalClaimed});
+        // Checked above: the new total exceeds the old one.
+        uint128 amount;
+        unchecked {
+            amount = totalClaimed - claimed;
+        }
+        (channel.balance, channel.totalClaimed) = (balance, totalClaimed);
         receivers[config.receiver][config.token].totalClaimed += amount;
         emit Claimed(channelId, msg.sender, amount, totalClaimed);
     }
 
-    /// @dev Returns what the row added to its channel's claimed total. Writes to `config` and `entries`.
-    function _claimRow(
-        Row row,
-        uint256 index,
-        ChannelConfig memory config,
-        bytes32 domain,
-        bytes memory entries
-    ) private returns (uint128) {
-        config.payer = row.readAddress(PackedClaims.PAYER);
-        config.payerAuthorizer = row.readAddress(PackedClaims.PAYER_AUTHORIZER);
-        config.salt = row.read(PackedClaims.SALT);
-        bytes32 channelId = MessageHashUtils.toTypedDataHash(
-            domain,
-            keccak256(abi.encode(CHANNEL_CONFIG_TYPEHASH, config))
-        );
-        if (config.payerAuthorizer == address(0)) return _skip(channelId, index, SkipReason.NoAuthorizer);
+    /// @dev Returns what the row added to its channel's claimed total. Writes to `frame` and `entries`.
+    function _claimRow(Row row, uint256 index, Frame frame, bytes memory entries) private returns (uint128) {
+        bytes32 channelId = row.channelId(frame);
+        address payerAuthorizer = row.payerAuthorizer();
+        if (payerAuthorizer == address(0)) return _skip(channelId, index, SkipReason.NoAuthorizer);
 
-        uint128 totalClaimed = row.readAmount(PackedClaims.CLAIM);
-        if (totalClaimed > row.readAmount(PackedClaims.MAX_CLAIMABLE_AMOUNT)) {
-            return _skip(channelId, index, SkipReason.AboveMaximum);
-        }
+        (uint128 maxClaimableAmount, uint128 totalClaimed) = row.amounts();
+        if (totalClaimed > maxClaimableAmount) return _skip(channelId, index, SkipReason.AboveMaximum);
 
-        Channel memory channel = channels[channelId];
-        if (channel.balance == 0) return _skip(channelId, index, SkipReason.NoBalance);
-        totalClaimed = _min(totalClaimed, channel.balance);
-        if (totalClaimed <= channel.totalClaimed) return 0;
+        Channel storage channel = channels[channelId];
+        (uint128 balance, uint128 claimed) = (channel.balance, channel.totalClaimed);
+        if (balance == 0) return _skip(channelId, index, SkipReason.NoBalance);
+        if (totalClaimed > balance) totalClaimed = balance;
+        if (totalClaimed <= claimed) return 0;
 
-        if (!_isRowSigned(row, channelId, config.payerAuthorizer, domain)) {
+        // What recovers to nobody comes back as the zero address, which this authorizer is not.
+        if (row.signer(frame, channelId) != payerAuthorizer) {
             return _skip(channelId, index, SkipReason.BadSignature);
         }
 
-        channels[channelId] = Channel({balance: channel.balance, totalClaimed: totalClaimed});
+        (channel.balance, channel.totalClaimed) = (balance, totalClaimed);
         entries.append(channelId, totalClaimed);
-        return totalClaimed - channel.totalClaimed;
+        // Checked above: the new total exceeds the old one.
+        unchecked {
+            return totalClaimed - claimed;
+        }
     }
 
     /// @dev Returns 0, which is what a row that is left out adds.
@@ -464,10 +459,9 @@ contract PaymentChannels is IPaymentChannels, EIP712, Multicall, ReentrancyGuard
     function _checkVoucherSignature(
         bytes32 channelId,
         ChannelConfig calldata config,
-        uint128 maxClaimableAmount,
+        bytes32 digest,
         bytes calldata signature
     ) private view {
-        bytes32 digest = getVoucherDigest(channelId, maxClaimableAmount);
         if (config.payerAuthorizer == address(0)) {
             if (!SignatureChecker.isValidSignatureNowCalldata(config.payer, digest, signature)) {
                 revert InvalidVoucherSignature(channelId, config.payer);
@@ -483,27 +477,6 @@ contract PaymentChannels is IPaymentChannels, EIP712, Multicall, ReentrancyGuard
 
     function _available(Channel storage channel) private view returns (uint128) {
         return channel.balance - channel.totalClaimed;
-    }
-
-    function _isRowSigned(
-        Row row,
-        bytes32 channelId,
-        address payerAuthorizer,
-        bytes32 domain
-    ) private pure returns (bool) {
-        uint128 maxClaimableAmount = row.readAmount(PackedClaims.MAX_CLAIMABLE_AMOUNT);
-        bytes32 tipsHash = row.read(PackedClaims.TIPS_HASH);
-        bytes32 voucher =
-            tipsHash == 0
-                ? keccak256(abi.encode(_VOUCHER_TYPEHASH, channelId, maxClaimableAmount))
-                : keccak256(abi.encode(TIP_VOUCHER_TYPEHASH, channelId, maxClaimableAmount, tipsHash));
-        // An error comes with the zero address, which this authorizer is not.
-        (address signer, , ) = ECDSA.tryRecover(
-            MessageHashUtils.toTypedDataHash(domain, voucher),
-            row.read(PackedClaims.R),
-            row.read(PackedClaims.VS)
-        );
-        return signer == payerAuthorizer;
     }
 
     function _checkDeposit(ChannelConfig calldata config, uint128 amount) private pure {

@@ -116,7 +116,7 @@ export const creatorVaultAbi = parseAbi([
   'error SafeERC20FailedOperation(address token)',
   'error StringTooLong(string str)',
   'error ZeroAmount()',
-  'event Credited(address indexed token, address indexed account, uint128 amount, uint128 newCredited)',
+  'event CreditedPacked(address indexed token, bytes entries)',
   'event EIP712DomainChanged()',
   'event Journal(bytes32 indexed journal, address indexed token, uint256 amount, uint256 newOwed)',
   'event NonceCancelled(address indexed account, uint256 nonce)',

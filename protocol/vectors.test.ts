@@ -11,6 +11,7 @@ import { depositNonce } from './deposit.ts'
 import { basketReceipt, channelConfig } from './messages/tips.ts'
 import { address, amount, hash, signature, uint64, uint256 } from './messages/wire.ts'
 import { packClaims, unpackClaimed } from './packed-claim.ts'
+import { unpackCredited } from './packed-credit.ts'
 import { destinationHash, paymentTypes, quoteDigest, quoteHash, vaultDomain } from './payment.ts'
 import {
   headerDigest,
@@ -125,6 +126,12 @@ const shape = z.strictObject({
       ...seal,
     }),
   ),
+  creditedEntries: z.array(
+    z.strictObject({
+      list: z.array(z.strictObject({ account: address, credited: amount })),
+      entries: bytes,
+    }),
+  ),
   creators: z.array(
     z.strictObject({ handle: z.string(), account: address, displayName: z.string(), ...seal }),
   ),
@@ -234,6 +241,15 @@ describe('vectors.json', () => {
     )
     for (const { list, entries } of vectors.claimedEntries) {
       assert.deepEqual(unpackClaimed(entries), list)
+    }
+  })
+  it('fixes the entries of CreditedPacked', () => {
+    assert.deepEqual(
+      vectors.creditedEntries.map(({ list }) => list.length),
+      [0, 1, 3],
+    )
+    for (const { list, entries } of vectors.creditedEntries) {
+      assert.deepEqual(unpackCredited(entries), list)
     }
   })
   it('fixes deposit nonces', () => {

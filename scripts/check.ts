@@ -37,6 +37,11 @@ const checks: readonly { name: string; command: readonly [string, ...string[]]; 
     mend: 'node scripts/vectors.ts',
   },
   {
+    name: 'gas and code size',
+    command: ['node', 'scripts/gas/main.ts', '--check'],
+    mend: 'npm run gas -- --update, if the change is meant',
+  },
+  {
     name: 'rules named by tests',
     command: ['node', 'scripts/rules.ts'],
     mend: 'name the rule in the test that shows it',

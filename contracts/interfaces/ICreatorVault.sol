@@ -24,12 +24,10 @@ interface ICreatorVault {
 
     /* EVENTS */
 
-    /// @notice An account was credited.
+    /// @notice Accounts were credited. What an account got is its new total less the total before it.
     /// @param token The token.
-    /// @param account The account.
-    /// @param amount What was added.
-    /// @param newCredited What it has been credited in total.
-    event Credited(address indexed token, address indexed account, uint128 amount, uint128 newCredited);
+    /// @param entries 36 bytes for each row that added something, in row order: account (20), new credited total (16).
+    event CreditedPacked(address indexed token, bytes entries);
 
     /// @notice A batch of credits was applied.
     /// @param journal What the hub anchors with it, the head of its receipt chain.
@@ -110,7 +108,7 @@ interface ICreatorVault {
 
     /// @notice Raises what accounts have been credited. Settles the payment channels contracts first if they hold
     /// anything for the vault. A row that is not above what its account has been credited changes nothing. Emits
-    /// `Credited` for each row that does, and `Journal`.
+    /// `CreditedPacked` once if any row does, and `Journal`.
     ///
     /// Requires that the caller is the hub, that each row's account is neither zero nor the vault, and that what is
     /// owed afterwards is held.

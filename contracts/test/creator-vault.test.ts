@@ -1,5 +1,17 @@
 import assert from 'node:assert/strict'
-import { encodeFunctionData, getAddress, maxUint128, toHex, zeroAddress } from 'viem'
+import fc from 'fast-check'
+import {
+  type Address,
+  concatHex,
+  encodeFunctionData,
+  getAddress,
+  type Hex,
+  maxUint128,
+  parseEventLogs,
+  sliceHex,
+  toHex,
+  zeroAddress,
+} from 'viem'
 import {
   balances,
   claimRows,
@@ -13,6 +25,7 @@ import {
 import {
   claimData,
   creditData,
+  creditedEntries,
   journal,
   keys,
   memo,
@@ -61,7 +74,10 @@ describe('credit', () => {
       getAddress(vault.address),
       600n,
     ])
-    await assertions.emitWithArgs(tx, vault, 'Credited', [asset, creator, 400n, 400n])
+    await assertions.emitWithArgs(tx, vault, 'CreditedPacked', [
+      asset,
+      creditedEntries([creator, 400n], [fan, 150n]),
+    ])
     await assertions.emitWithArgs(tx, vault, 'Journal', [journal, asset, 550n, 550n])
     assert.deepEqual(await vault.read.accounts([asset, creator]), [400n, 0n])
     assert.deepEqual(await vault.read.accounts([asset, fan]), [150n, 0n])
@@ -74,7 +90,10 @@ describe('credit', () => {
     const { vault, asset, credit } = await claimedVault()
     await credit({ account: creator, credited: 400n })
     const tx = credit({ account: creator, credited: 600n })
-    await assertions.emitWithArgs(tx, vault, 'Credited', [asset, creator, 200n, 600n])
+    await assertions.emitWithArgs(tx, vault, 'CreditedPacked', [
+      asset,
+      creditedEntries([creator, 600n]),
+    ])
     await assertions.emitWithArgs(tx, vault, 'Journal', [journal, asset, 200n, 600n])
     assert.deepEqual(await vault.read.accounts([asset, creator]), [600n, 0n])
     assert.equal(await vault.read.owed([asset]), 600n)
@@ -101,9 +120,28 @@ describe('credit', () => {
 
   it('counts an account once that stands in two rows', async () => {
     const { vault, asset, credit } = await claimedVault()
-    await credit({ account: creator, credited: 300n }, { account: creator, credited: 400n })
+    const tx = credit({ account: creator, credited: 300n }, { account: creator, credited: 400n })
+    await assertions.emitWithArgs(tx, vault, 'CreditedPacked', [
+      asset,
+      creditedEntries([creator, 300n], [creator, 400n]),
+    ])
     assert.deepEqual(await vault.read.accounts([asset, creator]), [400n, 0n])
     assert.equal(await vault.read.owed([asset]), 400n)
+  })
+
+  it('names only the accounts whose rows added something', async () => {
+    const { vault, asset, credit } = await claimedVault()
+    await credit({ account: creator, credited: 100n })
+    const stale = { account: creator, credited: 100n }
+    const tx = credit(stale, { account: fan, credited: 7n }, stale, {
+      account: creator,
+      credited: 101n,
+    })
+    await assertions.emitWithArgs(tx, vault, 'CreditedPacked', [
+      asset,
+      creditedEntries([fan, 7n], [creator, 101n]),
+    ])
+    await assertions.emitWithArgs(tx, vault, 'Journal', [journal, asset, 8n, 108n])
   })
 
   it('anchors a journal without rows', async () => {
@@ -160,6 +198,64 @@ describe('credit', () => {
     const hash = await vault.write.credit([token.address, rows, journal])
     assert.equal((await chain.getTransactionReceipt({ hash })).logs.length, 2)
   })
+
+  it('credits what a model says over random batches, and reports it entry by entry', async () => {
+    const { vault, token, asset, hub, chain } = await claimedVault()
+    await token.write.mint([vault.address, 10n ** 12n])
+    const accounts = Array.from({ length: 5 }, (_, index) => keyOf(20 + index).address)
+    const before = new Map<Address, bigint>()
+    const batch = fc.array(
+      fc.record({ account: fc.constantFrom(...accounts), credited: fc.bigInt(0n, 10n ** 9n) }),
+      { maxLength: 12 },
+    )
+    for (const rows of fc.sample(batch, { numRuns: 40, seed: 20 })) {
+      const raised = rows.filter(({ account, credited }) => {
+        if (credited <= (before.get(account) ?? 0n)) return false
+        before.set(account, credited)
+        return true
+      })
+      const hash = await vault.write.credit([asset, rows, journal], { account: hub.address })
+      const { logs } = await chain.getTransactionReceipt({ hash })
+      const [event] = parseEventLogs({ abi: vault.abi, logs, eventName: 'CreditedPacked' })
+      const expected = creditedEntries(
+        ...raised.map(({ account, credited }) => [account, credited] as const),
+      )
+      assert.equal(event?.args.entries ?? '0x', expected)
+    }
+    for (const account of accounts) {
+      assert.deepEqual(await vault.read.accounts([asset, account]), [before.get(account) ?? 0n, 0n])
+    }
+    const sum = [...before.values()].reduce((total, credited) => total + credited, 0n)
+    assert.equal(await vault.read.owed([asset]), sum)
+  })
+
+  it('credits up to the largest total that fits and leaves what was paid as it was', async () => {
+    const { vault, token, asset, creator: owner, credit } = await claimedVault()
+    await credit({ account: creator, credited: 600n })
+    await vault.write.pay([asset, fan, 500n, memo], { account: owner.account })
+    await token.write.mint([vault.address, maxUint128])
+    await credit({ account: creator, credited: maxUint128 })
+    assert.deepEqual(await vault.read.accounts([asset, creator]), [maxUint128, 500n])
+    assert.equal(await vault.read.owed([asset]), maxUint128 - 500n)
+  })
+
+  for (const [what, at] of [
+    ['account', 0],
+    ['total', 32],
+  ] as const) {
+    it(`refuses a row whose ${what} has a bit beyond its type`, async () => {
+      const { vault, hub, asset } = await claimedVault()
+      const row = { account: creator, credited: 1n }
+      const data = creditData(vault, { token: asset, rows: [row] })
+      // The row is the last of the words: selector, three words of arguments, the number of rows.
+      const start = 4 + 32 * 4 + at
+      const dirty = concatHex([sliceHex(data, 0, start), '0x01', sliceHex(data, start + 1)])
+      const wallet = await viem.getWalletClient(hub.address)
+      const send = (input: Hex) => wallet.sendTransaction({ to: vault.address, data: input })
+      await assertions.revert(send(dirty))
+      await send(data)
+    })
+  }
 
   for (const who of ['operator', 'admin', 'creator'] as const) {
     it(`refuses the ${who}`, async () => {

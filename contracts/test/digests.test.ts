@@ -1,5 +1,13 @@
 import assert from 'node:assert/strict'
-import { hashTypedData, keccak256, toHex } from 'viem'
+import {
+  concatHex,
+  encodeFunctionData,
+  type Hex,
+  hashTypedData,
+  keccak256,
+  sliceHex,
+  toHex,
+} from 'viem'
 import { channelConfigTypes } from '#protocol/channel.ts'
 import { paymentTypes } from '#protocol/payment.ts'
 import { tipsHash, tipVoucherTypes } from '#protocol/tip.ts'
@@ -7,6 +15,7 @@ import { claimBatchTypes, refundTypes, voucherTypes } from '#protocol/voucher.ts
 import { anyTips, claimRows, networkHelpers, openChannel } from './fixture.ts'
 import { openHub, paymentOf } from './hub-fixture.ts'
 
+const maxUint256Hex: Hex = `0x${'ff'.repeat(32)}`
 const opened = () => networkHelpers.loadFixture(openChannel)
 
 describe('digests and hashes', () => {
@@ -20,6 +29,39 @@ describe('digests and hashes', () => {
     })
     assert.equal(channelId, digest)
     assert.equal(await channels.read.getChannelId([config]), digest)
+  })
+
+  for (const [index, field] of [
+    'payer',
+    'payerAuthorizer',
+    'receiver',
+    'receiverAuthorizer',
+    'token',
+    'withdrawDelay',
+  ].entries()) {
+    it(`getChannelId refuses a config whose ${field} has a bit beyond its type`, async () => {
+      const { channels, config, chain } = await opened()
+      const data = encodeFunctionData({
+        abi: channels.abi,
+        functionName: 'getChannelId',
+        args: [config],
+      })
+      const call = (input: Hex) => chain.call({ to: channels.address, data: input })
+      const lowestBit = 4 + 32 * index + (field === 'withdrawDelay' ? 26 : 11)
+      for (const at of [4 + 32 * index, lowestBit]) {
+        await assert.rejects(call(withByte(data, at, '0x01')))
+      }
+      await call(data)
+    })
+  }
+
+  it('getChannelId takes any salt', async () => {
+    const { channels, config, domain } = await opened()
+    const message = { ...config, salt: maxUint256Hex }
+    assert.equal(
+      await channels.read.getChannelId([message]),
+      hashTypedData({ domain, types: channelConfigTypes, primaryType: 'ChannelConfig', message }),
+    )
   })
 
   it('getVoucherDigest hashes the voucher', async () => {
@@ -118,3 +160,7 @@ describe('digests and hashes', () => {
     assert.equal(await channels.read.MAX_WITHDRAW_DELAY(), 2_592_000)
   })
 })
+
+function withByte(data: Hex, at: number, byte: Hex): Hex {
+  return concatHex([sliceHex(data, 0, at), byte, sliceHex(data, at + 1)])
+}

@@ -1,6 +1,13 @@
 // A hub on the shared chain: its account, its vault, and a channel of 1,000 base units that pays into it.
 
-import { type Address, encodeFunctionData, getAddress, type Hex } from 'viem'
+import {
+  type Address,
+  concatHex,
+  encodeFunctionData,
+  encodePacked,
+  getAddress,
+  type Hex,
+} from 'viem'
 import type { LocalAccount } from 'viem/accounts'
 import type { ChannelConfig } from '#protocol/channel.ts'
 import { paymentTypes, vaultDomain } from '#protocol/payment.ts'
@@ -99,6 +106,13 @@ export function creditData(
     functionName: 'credit',
     args: [credit.token, credit.rows, journal],
   })
+}
+
+/** The entries of `CreditedPacked`. */
+export function creditedEntries(
+  ...entries: (readonly [account: Address, credited: bigint])[]
+): Hex {
+  return concatHex(entries.map((entry) => encodePacked(['address', 'uint128'], entry)))
 }
 
 /** A payment of 100 by the creator, with whatever differs. */

@@ -3,6 +3,7 @@
 import type { Address, Hex, PublicClient } from 'viem'
 import { erc20Abi, getAbiItem } from 'viem'
 import { creatorVaultAbi, paymentChannelsAbi } from '#protocol/abi.ts'
+import { unpackCredited } from '#protocol/packed-credit.ts'
 import { lowerCase } from '#protocol/signature.ts'
 import type { Deployment } from '#server/chain/deployment.ts'
 import { channelsContracts } from '#server/chain/deployment.ts'
@@ -49,7 +50,7 @@ export async function readChain(
     for (const [id, channel] of escrow.channels) channels.set(id, channel)
     escrows.push({ contract, held: await balanceOf(contract), ...escrow.sums })
   }
-  const event = getAbiItem({ abi: creatorVaultAbi, name: 'Credited' })
+  const event = getAbiItem({ abi: creatorVaultAbi, name: 'CreditedPacked' })
   const credits = await chain.getLogs({
     address: vault,
     event,
@@ -58,7 +59,8 @@ export async function readChain(
     ...range,
   })
   const accounts: ChainSide['accounts'] = new Map()
-  for (const account of new Set(credits.map(({ args }) => lowerCase(args.account)))) {
+  const entries = credits.flatMap(({ args }) => unpackCredited(args.entries))
+  for (const account of new Set(entries.map((entry) => lowerCase(entry.account)))) {
     const [credited, paid] = await chain.readContract({
       address: vault,
       abi: creatorVaultAbi,

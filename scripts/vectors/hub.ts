@@ -1,7 +1,7 @@
 // The vectors of what the hub and the creators sign: quotes, payments, registrations, headers and receipts.
 
 import type { Hex } from 'viem'
-import { concatHex, hashStruct, keccak256, numberToHex, pad, stringToHex } from 'viem'
+import { concatHex, encodePacked, hashStruct, keccak256, numberToHex, pad, stringToHex } from 'viem'
 
 import { channels, vouchers } from './channels.ts'
 import {
@@ -91,6 +91,21 @@ export const payments = await Promise.all(
     },
   ].map((message) => signed(creator, { domain: vaultDomain, primaryType: 'Payment', message })),
 )
+
+export const creditedEntries = [
+  [],
+  [{ account: lower(creator.address), credited: 0n }],
+  [
+    { account: lower(creator.address), credited: 55_000n },
+    { account: treasury, credited: 1n },
+    { account: fullAddress, credited: maxUint128 },
+  ],
+].map((list) => ({
+  list,
+  entries: concatHex(
+    list.map(({ account, credited }) => encodePacked(['address', 'uint128'], [account, credited])),
+  ),
+}))
 
 export const creators = await Promise.all(
   [

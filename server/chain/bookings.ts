@@ -134,10 +134,17 @@ function bookClaim(deps: BookingDeps, event: ChainEvent & { kind: 'claimed' }): 
   }
 }
 
+/** The event carries the new total alone: what was added is what it exceeds the known total by. */
 function bookCredit(deps: BookingDeps, event: ChainEvent & { kind: 'credited' }): Change {
-  const { token, account, amount, credited } = event
+  const { token, account, credited } = event
+  const amount = credited - deps.vaultAccounts.get(token, account).credited
+  if (amount <= 0n) return {}
   const debit = account === deps.feeAccount ? accounts.fees : accounts.creator(account)
-  const booked = book(deps, event, { reason: 'credited', debit, credit: accounts.vault })
+  const booked = book(
+    deps,
+    { ...event, amount },
+    { reason: 'credited', debit, credit: accounts.vault },
+  )
   const row = deps.vaultAccounts.raise({ token, account }, { credited })
   const data = toJson({ token, account, amount, credited, transaction: event.transaction })
   return { ...booked, rows: [row], events: [{ audience: [account], type: 'credited', data }] }
@@ -157,9 +164,20 @@ function entryOf(
   event: ChainEvent,
   { reason, legs }: { reason: string; legs: Leg[] },
 ): Entry {
-  const subject = 'channelId' in event ? `:${event.channelId}` : ''
-  const id = `${event.transaction}:${event.logIndex}${subject}`
+  const id = `${event.transaction}:${event.logIndex}${subjectOf(event)}`
   return { id, at: deps.now(), reason, reference: event.transaction, legs }
+}
+
+/** Tells the entries of one packed event apart, also those of a channel or account that stands in it twice. */
+function subjectOf(event: ChainEvent): string {
+  switch (event.kind) {
+    case 'claimed':
+      return `:${event.channelId}:${event.totalClaimed}`
+    case 'credited':
+      return `:${event.account}:${event.credited}`
+    default:
+      return ''
+  }
 }
 
 function legsOf(

@@ -5,6 +5,7 @@ import { erc20Abi, parseEventLogs } from 'viem'
 import { creatorVaultAbi, paymentChannelsAbi } from '#protocol/abi.ts'
 import type { ChannelConfig } from '#protocol/channel.ts'
 import { unpackClaimed } from '#protocol/packed-claim.ts'
+import { unpackCredited } from '#protocol/packed-credit.ts'
 import { lowerCase } from '#protocol/signature.ts'
 import type { Deployment } from './deployment.ts'
 import { channelsContracts } from './deployment.ts'
@@ -21,7 +22,7 @@ export type ChainEvent = Place &
     | { kind: 'claimed'; channelId: Hex; totalClaimed: bigint }
     | { kind: 'settled'; token: Address; amount: bigint }
     | { kind: 'foreign-transfer'; token: Address; amount: bigint }
-    | { kind: 'credited'; token: Address; account: Address; amount: bigint; credited: bigint }
+    | { kind: 'credited'; token: Address; account: Address; credited: bigint }
     | {
         kind: 'paid'
         token: Address
@@ -121,18 +122,15 @@ function channelsEvents(log: ChannelsLog, { vault }: Deployment): ChainEvent[] {
 function vaultEvents(log: VaultLog): ChainEvent[] {
   const place = placeOf(log)
   switch (log.eventName) {
-    case 'Credited': {
-      const { token, account, amount, newCredited } = log.args
-      return [
-        {
-          ...place,
-          kind: 'credited',
-          token: lowerCase(token),
-          account: lowerCase(account),
-          amount,
-          credited: newCredited,
-        },
-      ]
+    case 'CreditedPacked': {
+      const token = lowerCase(log.args.token)
+      return unpackCredited(log.args.entries).map(({ account, credited }) => ({
+        ...place,
+        kind: 'credited',
+        token,
+        account: lowerCase(account),
+        credited,
+      }))
     }
     case 'Paid': {
       const { token, account, to, amount, newPaid, memo } = log.args

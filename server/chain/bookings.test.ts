@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Address } from 'viem'
+import { concatHex, encodeAbiParameters, encodeEventTopics, encodePacked } from 'viem'
+import { creatorVaultAbi } from '#protocol/abi.ts'
+import { loadChannels } from '../channels/registry.ts'
+import { loadVaultAccounts } from '../creators/vault-accounts.ts'
+import { openDatabase } from '../store/database.ts'
+import { bookEvents } from './bookings.ts'
+import type { Deployment } from './deployment.ts'
+import { readEvents } from './logs.ts'
+
+const place = (digit: string): Address => `0x${digit.repeat(40)}`
+const [channels, vault, hubAccount, token] = [place('a'), place('b'), place('c'), place('d')]
+const [ana, ben, feeAccount] = [place('1'), place('2'), place('3')]
+const deployment: Deployment = {
+  chainId: 31_337,
+  startBlock: 0,
+  channels,
+  canonicalChannels: null,
+  erc3009Collector: place('e'),
+  hubAccount,
+  vault,
+  tokens: [{ address: token, name: 'Dollar', version: '1', symbol: 'D', decimals: 6 }],
+}
+
+let directory: string
+let db: Awaited<ReturnType<typeof openDatabase>>
+before(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'jandon-bookings-'))
+  db = await openDatabase(directory, { chainId: deployment.chainId, hubAccount, channels })
+})
+after(async () => {
+  await db.close()
+  await rm(directory, { recursive: true })
+})
+
+async function books() {
+  return {
+    channels: await loadChannels(db),
+    vaultAccounts: await loadVaultAccounts(db),
+    terms: {
+      contract: channels,
+      receiver: vault,
+      receiverAuthorizer: hubAccount,
+      tokens: [token],
+      withdrawDelay: { minimum: 900, maximum: 2_592_000 },
+    },
+    feeAccount,
+    now: () => 0,
+    consequences: [],
+  }
+}
+
+/** What a node answers for one `CreditedPacked` log of the vault. */
+async function credited(...entries: [account: Address, credited: bigint][]) {
+  const log = {
+    address: vault,
+    topics: encodeEventTopics({
+      abi: creatorVaultAbi,
+      eventName: 'CreditedPacked',
+      args: { token },
+    }),
+    data: encodeAbiParameters(
+      [{ type: 'bytes' }],
+      [concatHex(entries.map((entry) => encodePacked(['address', 'uint128'], entry)))],
+    ),
+    blockNumber: 7n,
+    transactionHash: `0x${'99'.repeat(32)}`,
+    logIndex: 3,
+  }
+  const answers = [[log], []]
+  const getLogs = () => Promise.resolve(answers.shift())
+  const chain = { getLogs } as unknown as Parameters<typeof readEvents>[0]
+  return readEvents(chain, deployment, { from: 7n, to: 7n })
+}
+
+/** What was booked, as [id without the transaction, debited account, amount]. */
+function booked({ entries = [] }: ReturnType<typeof bookEvents>) {
+  return entries.map(({ id, legs }) => [id.slice(67), legs[0]?.account, legs[0]?.amount])
+}
+
+describe('bookEvents', () => {
+  it('books a packed credit once per account, by what the new total exceeds the known one (R11)', async () => {
+    const deps = await books()
+    const first = bookEvents(deps, await credited([ana, 100n], [feeAccount, 5n]), new Map())
+    assert.deepEqual(booked(first), [
+      [`3:${ana}:100`, `creator:${ana}`, 100n],
+      [`3:${feeAccount}:5`, 'fees', 5n],
+    ])
+    const second = bookEvents(deps, await credited([ben, 1n], [ana, 130n]), new Map())
+    assert.deepEqual(booked(second), [
+      [`3:${ben}:1`, `creator:${ben}`, 1n],
+      [`3:${ana}:130`, `creator:${ana}`, 30n],
+    ])
+    assert.equal(deps.vaultAccounts.get(token, ana).credited, 130n)
+  })
+
+  it('books nothing when the same credit is seen again', async () => {
+    const deps = await books()
+    bookEvents(deps, await credited([ana, 100n]), new Map())
+    const again = bookEvents(deps, await credited([ana, 100n]), new Map())
+    assert.deepEqual(again, { rows: [], entries: [], events: [] })
+  })
+
+  it('books an account that stands in a batch twice under two ids', async () => {
+    const change = bookEvents(await books(), await credited([ana, 100n], [ana, 130n]), new Map())
+    assert.deepEqual(booked(change), [
+      [`3:${ana}:100`, `creator:${ana}`, 100n],
+      [`3:${ana}:130`, `creator:${ana}`, 30n],
+    ])
+    assert.deepEqual(
+      change.events?.map(({ audience, type }) => [audience, type]),
+      [
+        [[ana], 'credited'],
+        [[ana], 'credited'],
+      ],
+    )
+  })
+})
