@@ -31,6 +31,7 @@ let busker: PrivateKeyAccount
 let payer: PrivateKeyAccount
 let fee: bigint
 
+describe('deposits from somebody who wants them for nothing', () => {
 before(async () => {
   hub = await openHub()
   busker = await newCreator(hub, 'busker')
@@ -424,4 +425,5 @@ describe('POST /v1/deposits, after all that', () => {
     assert.equal(await balanceOf(payer.address), 20n * unit)
     assert.equal((await reservesOf(hub))['verdict'], 'equal')
   })
+})
 })

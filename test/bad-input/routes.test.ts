@@ -34,6 +34,7 @@ let hub: HubFixture
 let busker: PrivateKeyAccount
 let channel: OpenChannel
 
+describe('every route and what is not a request', () => {
 before(async () => {
   hub = await openHub()
   busker = await newCreator(hub, 'busker')
@@ -532,4 +533,5 @@ describe('every route, after all that', () => {
   it('has logged nothing: bad input is expected', () => {
     assert.equal(hub.world.hub.complaints(), '')
   })
+})
 })

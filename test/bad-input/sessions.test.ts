@@ -25,6 +25,7 @@ import { askQuote, newEarner, quoteOrder, signPayment } from '../support/payouts
 let hub: HubFixture
 let fan: PrivateKeyAccount
 
+describe('who is who, and who may see what', () => {
 before(async () => {
   hub = await openHub({ withBank: true })
   fan = await newParty(hub)
@@ -462,4 +463,5 @@ describe('POST /v1/creators', () => {
     })
     assertAnswer(await register(body), 201)
   })
+})
 })

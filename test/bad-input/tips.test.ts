@@ -40,6 +40,7 @@ let painter: PrivateKeyAccount
 let channel: OpenChannel
 let voucherKey: PrivateKeyAccount
 
+describe('tips from somebody who wants more than they signed for', () => {
 before(async () => {
   hub = await openHub()
   busker = await newCreator(hub, 'busker')
@@ -521,6 +522,7 @@ describe('POST /v1/tips, after all that', () => {
     assertAnswer(await sendTips(hub, channel, [tipOf(busker, 5n)]), 200)
     assert.equal((await reservesOf(hub))['verdict'], 'equal')
   })
+})
 })
 
 type Parts = { r: bigint; s: bigint; v: bigint }

@@ -34,6 +34,7 @@ let painter: Earner
 let other: Earner
 let stranger: PrivateKeyAccount
 
+describe('cash-out by the rules', () => {
 before(async () => {
   hub = await openHub({ withBank: true })
   painter = await newEarner(hub, 'painter', 100n * unit)
@@ -371,4 +372,5 @@ describe('a hub whose quotes end at once', () => {
     })
     assert.equal((await reservesOf(hub))['verdict'], 'equal')
   })
+})
 })

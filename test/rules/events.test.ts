@@ -18,6 +18,7 @@ let channel: OpenChannel
 let buskerToken: string
 const listeners: Listener[] = []
 
+describe('events by the rules', () => {
 before(async () => {
   hub = await openHub()
   busker = await newCreator(hub, 'busker')
@@ -193,4 +194,5 @@ describe('GET /v1/events, Last-Event-ID', () => {
       assertProblem(answer, 'invalid_request')
     }
   })
+})
 })

@@ -24,6 +24,7 @@ let hub: HubFixture
 let busker: PrivateKeyAccount
 const opened: OpenChannel[] = []
 
+describe('refunds by the rules', () => {
 before(async () => {
   hub = await openHub()
   busker = await newCreator(hub, 'busker')
@@ -233,6 +234,7 @@ describe('refunds, after all that', () => {
     assert.equal(escrow + vault + outside, totalDeposits())
     assert.equal((await reservesOf(hub))['verdict'], 'equal')
   })
+})
 })
 
 function totalDeposits(): bigint {

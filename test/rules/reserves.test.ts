@@ -27,6 +27,7 @@ let busker: PrivateKeyAccount
 let channel: OpenChannel
 let attacker: PrivateKeyAccount
 
+describe('reserves by the rules', () => {
 before(async () => {
   hub = await openHub()
   busker = await newCreator(hub, 'busker')
@@ -147,4 +148,5 @@ describe('GET /v1/reserves, while strangers move money around (R14, I5)', () => 
     await depositDirect(hub, attacker, { config: channel.config, amount: 13n })
     await assertSolvent()
   })
+})
 })

@@ -20,6 +20,7 @@ let busker: PrivateKeyAccount
 let painter: PrivateKeyAccount
 const opened: OpenChannel[] = []
 
+describe('tips by the rules', () => {
 before(async () => {
   hub = await openHub({ hubSettings: { JANDON_CLAIM_MAX_AGE_MS: '3600000' } })
   busker = await newCreator(hub, 'busker')
@@ -144,7 +145,6 @@ describe('POST /v1/tips, two vouchers from one base (R3)', () => {
     const amounts = { ceiling: winning, charged: winning, held: 0n, escrowCap: 10n * unit }
     const available = 10n * unit - winning
     const values = { ...amounts, available, new: losing, needed: 300n }
-    // The larger of the two may be covered by its own maximum only when it comes first.
     assertProblem(refused, 'ceiling_too_low', values)
     const { tips } = again
     const needed = BigInt(String((refused.body['values'] as { needed: string }).needed))
@@ -360,6 +360,7 @@ describe('POST /v1/claims, after all that (R4, R11)', () => {
     assert.equal(after.amounts.escrowCap, after.balance)
     assert.equal((await reservesOf(hub))['verdict'], 'equal')
   })
+})
 })
 
 function balanceOf(owner: `0x${string}`): Promise<bigint> {
