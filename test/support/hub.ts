@@ -35,7 +35,13 @@ export async function openHub({
   hubSettings?: NodeJS.ProcessEnv
 } = {}): Promise<HubFixture> {
   const folder = await mkdtemp(join(tmpdir(), 'jandon-test-'))
-  const world = await startWorld({ folder, walletNames: [], withBank, hubSettings })
+  const remove = () => rm(folder, { recursive: true, force: true })
+  const world = await startWorld({ folder, walletNames: [], withBank, hubSettings }).catch(
+    async (cause: unknown) => {
+      await remove()
+      throw cause
+    },
+  )
   const call = (request: Call) => send(world.hub.url, request)
   const info = hubInfo.parse((await call({ path: '/.well-known/jandon' })).body)
   return {
@@ -44,7 +50,7 @@ export async function openHub({
     call,
     async close() {
       await world.stop()
-      await rm(folder, { recursive: true, force: true })
+      await remove()
     },
   }
 }
@@ -120,6 +126,16 @@ export async function assertUnchanged(hub: HubFixture, work: () => Promise<void>
   const before = await stateOf(hub)
   await work()
   assert.deepEqual(await stateOf(hub), before)
+}
+
+/**
+ * Runs work that must leave the books as they are. For hubs that still write of their own accord, because a transaction of
+ * theirs was just mined or the bank has just reported.
+ */
+export async function assertBooksUnchanged(hub: HubFixture, work: () => Promise<void>) {
+  const before = await booksOf(hub)
+  await work()
+  assert.equal(await booksOf(hub), before)
 }
 
 /** The operator's comparison of books and chain, asked for now. */
