@@ -32,8 +32,7 @@ const environment = z.object({
   JANDON_RECEIPT_KEY: hash.describe('the private key that signs receipts and quotes'),
   JANDON_OPERATOR_TOKEN: z
     .string()
-    .min(16)
-    .max(200)
+    .regex(/^[\w-]{16,200}$/, 'must be 16 to 200 letters, digits, _ and -')
     .describe('the bearer token of the operator’s routes'),
   JANDON_FEE_ACCOUNT: address.describe('the vault account that earns fees'),
   JANDON_TREASURY: address.describe('the address that cash-outs pay to'),

@@ -93,34 +93,44 @@ export function createClaims(deps: ClaimDeps): Claims {
 
 async function settleAll(deps: ClaimDeps): Promise<Settlement[]> {
   const done: Settlement[] = []
-  for (const { address } of deps.deployment.tokens) {
-    for (;;) {
-      const plan = planSettlement(deps, address)
-      if (plan.claims.length === 0 && plan.credits.length === 0) break
-      const settlement = await settlePlan(deps, plan)
-      done.push(settlement)
-      if (settlement.state === 'failed') break
-    }
+  for (const { address } of deps.deployment.tokens) done.push(...(await settleToken(deps, address)))
+  return done
+}
+
+/** One transaction after the other until nothing is left to settle in a token, or one fails. */
+async function settleToken(deps: ClaimDeps, token: Address): Promise<Settlement[]> {
+  const done: Settlement[] = []
+  const tried = new Set<string>()
+  while (done.at(-1)?.state !== 'failed') {
+    const plan = planSettlement(deps, token, tried)
+    if (plan.claims.length === 0 && plan.credits.length === 0) break
+    for (const { id } of plan.claims) tried.add(id)
+    for (const { account } of plan.credits) tried.add(account)
+    done.push(await settlePlan(deps, plan))
   }
   return done
 }
 
-/** Which channels to claim and whom to credit. Credits never exceed what the claims bring and the vault holds free. */
-function planSettlement(deps: ClaimDeps, token: Address): Plan {
+/**
+ * Which channels to claim and whom to credit, of those not yet `tried` in this run: a row that the chain skips is not sent
+ * again and again. Credits never exceed what the claims bring and the vault holds free.
+ */
+function planSettlement(deps: ClaimDeps, token: Address, tried: ReadonlySet<string>): Plan {
   const { channels, balances, deployment } = deps
   const claims = [...channels.all()]
-    .filter((channel) => channel.config.token === token && isClaimable(channel, deployment))
+    .filter((channel) => channel.config.token === token && !tried.has(channel.id))
+    .filter((channel) => isClaimable(channel, deployment))
     .sort((a, b) => compare(b.charged - b.totalClaimed, a.charged - a.totalClaimed))
     .slice(0, rowsPerTransaction.claims)
   const claimed = claims.reduce((sum, channel) => sum + claimOf(channel) - channel.totalClaimed, 0n)
   const book = (account: string) => balanceOf(balances, account, token)
   const free = book(accounts.vault) + book(accounts.claimed) + book(accounts.suspense) + claimed
-  return { token, claims, claimed, credits: planCredits(deps, { token, free }) }
+  return { token, claims, claimed, credits: planCredits(deps, { token, free, tried }) }
 }
 
 function planCredits(
   { balances, feeAccount }: ClaimDeps,
-  { token, free }: { token: Address; free: bigint },
+  { token, free, tried }: { token: Address; free: bigint; tried: ReadonlySet<string> },
 ): Credit[] {
   const prefix = `${token}|creator:`
   const creators = [...balances]
@@ -130,6 +140,7 @@ function planCredits(
   let left = free
   const credits: Credit[] = []
   for (const credit of [...creators, fees]) {
+    if (tried.has(credit.account)) continue
     if (credit.amount <= 0n || credit.amount > left) continue
     if (credits.length === rowsPerTransaction.credits) break
     left -= credit.amount

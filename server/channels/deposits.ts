@@ -6,9 +6,9 @@ import { encodeFunctionData, parseAbi } from 'viem'
 import { paymentChannelsAbi } from '#protocol/abi.ts'
 import { channelId } from '#protocol/channel.ts'
 import { collectorData, depositNonce } from '#protocol/deposit.ts'
-import { HubError } from '#protocol/errors.ts'
+import { errorTable, HubError } from '#protocol/errors.ts'
 import type { DepositRequest, DepositView } from '#protocol/messages/tips.ts'
-import { basketId, tipsHash, tipTo } from '#protocol/tip.ts'
+import { basketId, tipsHash, tipsTotal, tipTo } from '#protocol/tip.ts'
 import type { Deployment } from '../chain/deployment.ts'
 import type { Follower } from '../chain/follower.ts'
 import type { Transactions } from '../chain/transactions.ts'
@@ -36,6 +36,7 @@ const depositRows = table<StoredDeposit>('deposit')
 
 const authorizationAbi = parseAbi([
   'function authorizationState(address authorizer, bytes32 nonce) view returns (bool)',
+  'event AuthorizationUsed(address indexed authorizer, bytes32 indexed nonce)',
 ])
 
 export type Deposits = {
@@ -66,10 +67,10 @@ export type DepositDeps = {
 }
 
 export function createDeposits(deps: DepositDeps): Deposits {
-  const { db, log, baskets, background } = deps
+  const { db, log, baskets, channels, background } = deps
   const starting = new Map<Hex, Promise<StoredDeposit>>()
-  /** Baskets that pay for a deposit under way: each pays for one. */
-  const paying = new Set<Hex>()
+  /** Baskets that pay for a deposit under way, with their totals: each pays for one, and its money is set aside (R20). */
+  const paying = new Map<Hex, bigint>()
 
   return {
     async open(request) {
@@ -98,7 +99,7 @@ export function createDeposits(deps: DepositDeps): Deposits {
     async resume() {
       for (const { value } of await depositRows.list(db)) {
         if (value.state === 'done' || value.state === 'failed') continue
-        paying.add(basketOf(value))
+        setAside(value)
         background(`deposit ${value.depositId}`, () => finishPaid(value))
       }
     },
@@ -122,18 +123,36 @@ export function createDeposits(deps: DepositDeps): Deposits {
       spent: paying.has(basket) || baskets.isKnown(basket),
     })
     log.assertRoom()
-    paying.add(basket)
+    setAside(deposit)
     try {
       return await relay(deps, deposit)
     } catch (cause) {
-      paying.delete(basket)
+      setFree(deposit)
       throw cause
     }
   }
 
+  /** Brings a deposit to its end; may be called again when it failed on the way. */
   async function finishPaid(deposit: StoredDeposit) {
-    await advance(deps, deposit)
-    paying.delete(basketOf(deposit))
+    setAside(deposit)
+    await advance(deps, deposit, () => setFree(deposit))
+    setFree(deposit)
+  }
+
+  function setAside(deposit: StoredDeposit) {
+    const basket = basketOf(deposit)
+    if (paying.has(basket) || baskets.isKnown(basket)) return
+    const total = tipsTotal(deposit.request.basket.tips)
+    paying.set(basket, total)
+    channels.reserve(deposit.channelId, total)
+  }
+
+  function setFree(deposit: StoredDeposit) {
+    const basket = basketOf(deposit)
+    const total = paying.get(basket)
+    if (total === undefined) return
+    paying.delete(basket)
+    channels.release(deposit.channelId, total)
   }
 }
 
@@ -168,7 +187,11 @@ function depositRefusal(cause: HubError): HubError {
   })
 }
 
-async function advance(deps: DepositDeps, deposit: StoredDeposit): Promise<void> {
+async function advance(
+  deps: DepositDeps,
+  deposit: StoredDeposit,
+  setFree: () => void,
+): Promise<void> {
   const { chain, transactions, follower } = deps
   let block = await chain.getBlockNumber()
   if (deposit.transaction) {
@@ -181,21 +204,32 @@ async function advance(deps: DepositDeps, deposit: StoredDeposit): Promise<void>
   const confirming: StoredDeposit = { ...deposit, state: 'confirming' }
   await deps.log.commit({ rows: [depositRows.put(deposit.depositId, confirming)] })
   await follower.reached(block)
-  await acceptBasket(deps, confirming)
+  await acceptBasket(deps, confirming, setFree)
 }
 
-async function acceptBasket(deps: DepositDeps, deposit: StoredDeposit): Promise<void> {
+/** What was set aside is freed in the tick in which the basket takes it. A refusal that passes is tried again. */
+async function acceptBasket(
+  deps: DepositDeps,
+  deposit: StoredDeposit,
+  setFree: () => void,
+): Promise<void> {
   const { basket } = deposit.request
   try {
+    setFree()
     await deps.baskets.accept({ channelId: deposit.channelId, ...basket })
     await finish(deps, deposit, { state: 'done', failure: null })
   } catch (cause) {
-    if (!(cause instanceof HubError) || cause.code === 'storage_failed') throw cause
+    if (!(cause instanceof HubError) || isPassing(cause)) throw cause
     await finish(deps, deposit, {
       state: 'failed',
       failure: `deposited, but the basket was refused: ${cause.message}`,
     })
   }
+}
+
+function isPassing({ code }: HubError): boolean {
+  const [status] = errorTable[code]
+  return status === 429 || status === 503
 }
 
 async function finish(
@@ -273,19 +307,27 @@ function termsOf(depositTerms: readonly DepositTerms[], token: Address): Deposit
   return found
 }
 
-/** Whether the authorization was used: by us or by somebody else, the tokens are in the channel. */
-function isRelayed(
-  { chain }: DepositDeps,
+/**
+ * Whether the authorization was used: by us or by somebody else, the tokens are in the channel. A token says of a cancelled
+ * one too that it is gone, so what counts is the event of its use.
+ */
+async function isRelayed(
+  { chain, deployment }: DepositDeps,
   { depositId, request }: StoredDeposit,
 ): Promise<boolean> {
-  const { token, payer } = request.config
+  const { token: address, payer } = request.config
+  const [abi, event] = [authorizationAbi, authorizationAbi[1]]
   const args = [payer, depositId] as const
-  return chain.readContract({
-    address: token,
-    abi: authorizationAbi,
-    functionName: 'authorizationState',
-    args,
+  const gone = await chain.readContract({ address, abi, functionName: 'authorizationState', args })
+  if (!gone) return false
+  const uses = await chain.getLogs({
+    address,
+    event,
+    args: { authorizer: payer, nonce: depositId },
+    fromBlock: BigInt(deployment.startBlock),
+    toBlock: 'latest',
   })
+  return uses.length > 0
 }
 
 function assertSame(known: StoredDeposit, request: DepositRequest) {

@@ -1,5 +1,6 @@
 // All channels that pay the hub's vault, in memory and on disk. The only place that changes a channel.
 
+import assert from 'node:assert/strict'
 import type { Address, Hex } from 'viem'
 import { HubError } from '#protocol/errors.ts'
 import type { ChannelAmounts, ChannelView } from '#protocol/messages/tips.ts'
@@ -20,6 +21,10 @@ export type ChannelRegistry = {
   /** The channels of which an address is payer or payerAuthorizer, oldest first. */
   ofMember(address: Address): Channel[]
   amounts(channel: Channel): ChannelAmounts
+  /** Sets money aside for a basket that comes with a deposit under way; it counts as held (R20). */
+  reserve(id: Hex, amount: bigint): void
+  /** Frees what was set aside; whoever is to use it must do so in the same tick. */
+  release(id: Hex, amount: bigint): void
   /** Withdrawals seen at the head of the chain but not yet at policy depth, which count at once (R6). */
   setEarlyWithdrawals(amounts: ReadonlyMap<Hex, bigint>): void
 }
@@ -28,6 +33,7 @@ export type ChannelRegistry = {
 export async function loadChannels(db: Database): Promise<ChannelRegistry> {
   const channels = new Map<Hex, Channel>()
   const members = new Map<Address, Set<Hex>>()
+  const reserved = new Map<Hex, bigint>()
   let early: ReadonlyMap<Hex, bigint> = new Map()
   for (const { value } of await channelRows.list(db)) {
     assertSound(value)
@@ -51,7 +57,19 @@ export async function loadChannels(db: Database): Promise<ChannelRegistry> {
     all: () => channels.values(),
     ofMember: (address) =>
       [...(members.get(address) ?? [])].flatMap((id) => channels.get(id) ?? []),
-    amounts: (channel) => channelAmounts(channel, early.get(channel.id)),
+    amounts(channel) {
+      const held = channel.held + (reserved.get(channel.id) ?? 0n)
+      return channelAmounts({ ...channel, held }, early.get(channel.id))
+    },
+    reserve(id, amount) {
+      reserved.set(id, (reserved.get(id) ?? 0n) + amount)
+    },
+    release(id, amount) {
+      const left = (reserved.get(id) ?? 0n) - amount
+      assert.ok(left >= 0n, `channel ${id}: ${-left} more is released than was reserved`)
+      if (left === 0n) reserved.delete(id)
+      else reserved.set(id, left)
+    },
     setEarlyWithdrawals(amounts) {
       early = amounts
     },

@@ -1,6 +1,7 @@
 // The bank side of a cash-out: hands over what is funded, asks about what is unknown, and weighs what the bank reports
 // (R16, R17). Every step is on disk before the next begins.
 
+import { HubError } from '#protocol/errors.ts'
 import type { Change, GroupLog } from '../store/group-log.ts'
 import type { Database } from '../store/table.ts'
 import { table } from '../store/table.ts'
@@ -31,12 +32,21 @@ export type BankDeskDeps = {
 export function createBankDesk(deps: BankDeskDeps): BankDesk {
   return {
     async tick() {
-      for (const payout of [...deps.book.all()]) {
-        if (payout.state === 'FUNDED') await submit(deps, payout)
-        else if (isUndecided(deps, payout)) await inquire(deps, payout)
-      }
+      for (const payout of [...deps.book.all()]) await goOn(deps, payout)
       await collect(deps)
     },
+  }
+}
+
+/** Takes a payout one step on. One that fails is for a person to look at, and holds no other up. */
+async function goOn(deps: BankDeskDeps, payout: Payout) {
+  try {
+    if (payout.state === 'FUNDED') await submit(deps, payout)
+    else if (isUndecided(deps, payout)) await inquire(deps, payout)
+  } catch (cause) {
+    if (cause instanceof HubError) throw cause
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    deps.onFault(`payout ${payout.payoutId} cannot go on: ${reason}`)
   }
 }
 

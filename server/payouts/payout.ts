@@ -113,15 +113,17 @@ export function weigh(payout: Payout, evidence: Evidence, now: number): Transiti
 export const quietPeriodMs = 2_000
 
 function weighBooking(payout: Payout, { says, detail }: Ranked<'booking'>): Transition | undefined {
+  if (payout.state === 'RETURNED') return undefined
   const { currency, net } = payout.quote
   const owed = accounts.payout(payout.payoutId)
+  const there = move({ debit: owed, credit: accounts.bank }, { currency, amount: net })
   if (says === 'booked') {
-    if (payout.state === 'SETTLED' || payout.state === 'RETURNED') return undefined
-    const legs = move({ debit: owed, credit: accounts.bank }, { currency, amount: net })
-    return { payout: { ...payout, ...at('SETTLED', detail, 'nobody', null) }, legs }
+    if (payout.state === 'SETTLED') return undefined
+    return { payout: { ...payout, ...at('SETTLED', detail, 'nobody', null) }, legs: there }
   }
-  if (payout.state === 'RETURNED') return undefined
-  const legs = move({ debit: accounts.bank, credit: owed }, { currency, amount: net })
+  const back = move({ debit: accounts.bank, credit: owed }, { currency, amount: net })
+  // What comes back was booked before, also when its return is told first; that telling then adds nothing.
+  const legs = payout.state === 'SETTLED' ? back : [...there, ...back]
   return { payout: { ...payout, ...at('RETURNED', detail, 'creator', null) }, legs }
 }
 

@@ -17,7 +17,7 @@ import {
 import type { Balances, Entry, Leg } from '../ledger/entry.ts'
 import { addLeg, assertBalanced, legsOf, post } from '../ledger/entry.ts'
 import { writeSynced } from './database.ts'
-import type { EventDraft, HubEvent } from './group-rows.ts'
+import type { EventDraft, GroupHead, HubEvent } from './group-rows.ts'
 import {
   balanceRows,
   entryRows,
@@ -25,6 +25,7 @@ import {
   groups,
   groupTips,
   indexRows,
+  newestGroup,
   readTips,
 } from './group-rows.ts'
 import type { Database, Row, StoredRow } from './table.ts'
@@ -63,7 +64,7 @@ export type GroupLog = {
   /** Takes a change in call order. Resolves when it is on disk. */
   commit(change: Change): Promise<Committed>
   /** The newest group on disk: its number and header hash. */
-  head(): { number: bigint; hash: Hex }
+  head(): GroupHead
   /** Takes nothing more, and resolves when everything taken so far is on disk. */
   close(): Promise<void>
 }
@@ -118,7 +119,10 @@ export function createGroupLog({
   onCommitted: (published: Published) => void
   onFailure: (cause: unknown) => void
 }): GroupLog {
-  let head = { number: last?.number ?? 0n, hash: last ? headerHash(last) : zeroHash }
+  let head: GroupHead = {
+    number: last?.number ?? 0n,
+    hash: last ? headerHash(last) : zeroHash,
+  }
   let open = newGroup(head.number + 1n, randomHash())
   let writing: Promise<void> | undefined
   let failure: HubError | undefined
@@ -145,9 +149,11 @@ export function createGroupLog({
   }
 
   function take(group: OpenGroup, { change, done, failed }: Omit<Waiting, 'firstIndex'>) {
+    const { entries = [] } = change
+    for (const entry of entries) assertBalanced(entry)
     const firstIndex = group.tips.length
     takeTips(group, change)
-    for (const entry of change.entries ?? []) {
+    for (const entry of entries) {
       for (const key of post(balances, entry)) group.touched.add(key)
       group.entries.push(entry)
     }
@@ -196,6 +202,7 @@ export function createGroupLog({
     const { tips, number } = group
     const events = eventRows(number, { tipCount: tips.length, drafts: group.events })
     const stored = { header, headerSignature, eventCount: events.events.length }
+    const next = { number, hash: headerHash(header) }
     try {
       await writeSynced(db, [
         ...group.rows,
@@ -204,11 +211,12 @@ export function createGroupLog({
         ...balanceRows(balances, group.touched),
         ...events.rows,
         groups.put(sortable(number), stored),
+        newestGroup.put('', next),
       ])
     } catch (cause) {
       return fail(group, cause)
     }
-    head = { number: header.number, hash: headerHash(header) }
+    head = next
     for (const { change, firstIndex, done } of group.waiting) {
       const mine = tips.slice(firstIndex, firstIndex + (change.tips?.length ?? 0))
       done({ header, headerSignature, tips: mine.map(({ leaf }) => proveLeaf(levels, leaf)) })

@@ -11,6 +11,9 @@ import { decodeTips } from './tip-codec.ts'
 /** A group's signed header, and how many events it wrote that are not tips. */
 export type StoredGroup = { header: GroupHeader; headerSignature: Hex; eventCount: number }
 
+/** Which group is the newest: it names the last header, as each header names the one before. */
+export type GroupHead = { number: bigint; hash: Hex }
+
 /** Something to tell: to whom, what kind, and its JSON. */
 export type EventDraft = { audience: readonly string[]; type: string; data: string }
 
@@ -18,6 +21,8 @@ export type EventDraft = { audience: readonly string[]; type: string; data: stri
 export type HubEvent = EventDraft & { id: string }
 
 export const groups = table<StoredGroup>('group')
+/** One row, under the empty key. */
+export const newestGroup = table<GroupHead>('newest-group')
 /** All tips of a group in one row, as `tip-codec.ts` packs them. */
 export const groupTips = bytesTable('tips')
 export const ledgerEntries = table<Entry>('entry')

@@ -5,13 +5,14 @@ import type { GroupHeader, ReceiptLeaf } from '#protocol/receipt.ts'
 import { headerHash, leafHash, merkleLevels, zeroHash } from '#protocol/receipt.ts'
 import type { Balances } from '../ledger/entry.ts'
 import { journalHash } from './group-log.ts'
-import type { StoredGroup } from './group-rows.ts'
+import type { GroupHead, StoredGroup } from './group-rows.ts'
 import {
   groupRange,
   groups,
   groupTips,
   ledgerBalances,
   ledgerEntries,
+  newestGroup,
   readTips,
 } from './group-rows.ts'
 import type { Database } from './table.ts'
@@ -27,37 +28,31 @@ export async function loadBalances(db: Database): Promise<Balances> {
 }
 
 /**
- * Walks the newest groups and returns the last header, or `undefined` for a new data directory.
+ * Walks the newest groups, newest first, and returns the last header, or `undefined` for a new data directory.
  *
- * @throws Error that names the first group whose header, tips or entries are not as they were committed.
+ * @throws Error that names the newest group whose header, tips or entries are not as they were committed.
  */
 export async function walkGroups(db: Database): Promise<GroupHeader | undefined> {
-  const newest = await groups.list(db, { reverse: true, limit: walkedGroups + 1 })
-  const headers = newest.reverse().map(({ value }) => value)
-  let previous: GroupHeader | undefined
-  for (const stored of headers) {
-    if (previous) assertLinked(previous, stored.header)
-    else assertFirst(stored.header, headers.length)
+  const newest = newestGroup.get(db, '')
+  await assertNothingBeyond(db, newest?.number ?? 0n)
+  let named = newest ?? { number: 0n, hash: zeroHash }
+  let last: GroupHeader | undefined
+  for (let walked = 0; walked < walkedGroups && named.number > 0n; walked += 1) {
+    const stored = readGroup(db, named)
     await assertRows(db, stored)
-    previous = stored.header
+    last ??= stored.header
+    named = { number: named.number - 1n, hash: stored.header.previous }
   }
-  await assertNothingBeyond(db, previous)
-  return previous
+  return last
 }
 
-function assertLinked(previous: GroupHeader, header: GroupHeader) {
-  if (header.number !== previous.number + 1n) {
-    throw damaged(previous.number + 1n, 'its header is missing')
-  }
-  if (header.previous !== headerHash(previous)) {
-    throw damaged(previous.number, 'its header is not the one that the next group names')
-  }
-}
-
-function assertFirst({ number, previous }: GroupHeader, walked: number) {
-  const begins = number === 1n && previous === zeroHash
-  if (!begins && walked <= walkedGroups)
-    throw damaged(number - 1n, 'it and all before it are missing')
+/** A group whose header is the one that the next group names, or the newest row for the last. */
+function readGroup(db: Database, { number, hash }: GroupHead): StoredGroup {
+  const stored = readable(number, 'its header', () => groups.get(db, sortable(number)))
+  if (!stored) throw damaged(number, 'its header is missing')
+  const found = readable(number, 'its header', () => headerHash(stored.header))
+  if (found !== hash) throw damaged(number, 'its header is not the one that was committed')
+  return stored
 }
 
 async function assertRows(db: Database, { header }: StoredGroup) {
@@ -73,22 +68,27 @@ async function assertRows(db: Database, { header }: StoredGroup) {
   }
 }
 
-/** The leaves of a group; a row that cannot even be read is damaged. */
 function readLeaves(db: Database, group: bigint): ReceiptLeaf[] {
+  return readable(group, 'its tips', () => readTips(db, group).map(({ leaf }) => leaf))
+}
+
+/** Reads from disk; what cannot even be read is damaged. */
+function readable<T>(group: bigint, what: string, read: () => T): T {
   try {
-    return readTips(db, group).map(({ leaf }) => leaf)
+    return read()
   } catch (cause) {
-    throw damaged(group, 'its tips cannot be read', cause)
+    throw damaged(group, `${what} cannot be read`, cause)
   }
 }
 
-async function assertNothingBeyond(db: Database, last: GroupHeader | undefined) {
-  const after = `${sortable(last?.number ?? 0n)}0`
+async function assertNothingBeyond(db: Database, last: bigint) {
+  const after = `${sortable(last)}0`
   const strays = [
-    ...(await groupTips.list(db, { after, limit: 1 })),
-    ...(await ledgerEntries.list(db, { after, limit: 1 })),
+    ...(await groups.rows(db, { after, limit: 1 })),
+    ...(await groupTips.rows(db, { after, limit: 1 })),
+    ...(await ledgerEntries.rows(db, { after, limit: 1 })),
   ]
-  if (strays.length > 0) throw damaged((last?.number ?? 0n) + 1n, 'it has rows but no header')
+  if (strays.length > 0) throw damaged(last + 1n, 'it has rows, but was never the newest group')
 }
 
 function damaged(group: bigint, what: string, cause?: unknown) {
