@@ -37,6 +37,8 @@ export type Chain = {
   rewind(): Promise<void>
   send(call: { from: Address; to: Address; data: Hex }, time: bigint): Promise<Mined>
   read(to: Address, data: Hex): Promise<Hex>
+  /** What a call would return; nothing when it would be refused. */
+  attempt(call: { from: Address; to: Address; data: Hex }): Promise<Hex | undefined>
 }
 
 const mnemonic = 'test test test test test test test test test test test junk'
@@ -159,6 +161,14 @@ export async function createChain(bytecodes: Bytecodes = {}): Promise<Chain> {
         method: 'eth_call',
         params: [{ to, data }, 'latest'],
       })) as Hex
+    },
+    async attempt(call) {
+      try {
+        return (await provider.request({ method: 'eth_call', params: [call, 'latest'] })) as Hex
+      } catch (cause) {
+        revertData(cause)
+        return undefined
+      }
     },
   }
 }

@@ -22,27 +22,22 @@ const effortForPlants = { runs: 20 }
 /** Over a million calls in Solidity and ten thousand sequences against the model take some ten minutes. */
 export const defaultRuns = 1_700
 
-/** Tortures the contracts as they are. */
+/** Tortures the contracts as they are, on one core by each of the two ways. */
 export async function tortureContracts({ seed, runs }: Effort): Promise<Findings> {
-  const fuzzed = summarize(await fuzz({ root: projectRoot, seed, runs }))
-  const compared = compare(await differ({ seed, sequences: runs * sequencesPerRun }))
-  return {
-    operations:
-      Math.min(fuzzed.operations, compared.operations) && fuzzed.operations + compared.operations,
-    failures: [...fuzzed.failures, ...compared.failures],
-  }
+  return combine(
+    fuzz({ root: projectRoot, seed, runs, compile: 'as deployed' }),
+    differ({ seed, sequences: runs * sequencesPerRun }),
+  )
 }
 
-/** Tortures the contracts with one bug in them, by both ways, and returns what each of them found. */
+/** Tortures the contracts with one bug in them. */
 export async function torturePlanted(name: string, seed: number): Promise<Findings> {
-  const plant = plantOf(name)
-  const fuzzed = await withPlanted(plant, (root) => fuzz({ root, seed, ...effortForPlants }))
-  const compared = await differPlanted(name, seed)
-  const results = [summarize(fuzzed), compare(compared)]
-  return {
-    operations: results.reduce((sum, { operations }) => sum + operations, 0),
-    failures: results.flatMap(({ failures }) => failures),
-  }
+  return combine(
+    withPlanted(plantOf(name), (root) =>
+      fuzz({ root, seed, compile: 'draft', ...effortForPlants }),
+    ),
+    differPlanted(name, seed),
+  )
 }
 
 /** Compares the contracts with one bug in them with the model. */
@@ -52,8 +47,19 @@ export function differPlanted(name: string, seed: number): Promise<Differences> 
 }
 
 /** Runs the Solidity campaign in a process of its own. */
-export function fuzz({ root, seed, runs }: { root: string } & Effort): Promise<FuzzResult[]> {
-  const job: FuzzJob = { root, seed: numberToHex(seed, { size: 32 }), runs, depth: callsPerRun }
+export function fuzz({
+  root,
+  seed,
+  runs,
+  compile,
+}: Pick<FuzzJob, 'root' | 'compile'> & Effort): Promise<FuzzResult[]> {
+  const job: FuzzJob = {
+    root,
+    seed: numberToHex(seed, { size: 32 }),
+    runs,
+    depth: callsPerRun,
+    compile,
+  }
   const script = fileURLToPath(new URL('fuzz.ts', import.meta.url))
   return new Promise((resolve, reject) => {
     const child = fork(script, [JSON.stringify(job)], {
@@ -83,6 +89,18 @@ function plantOf(name: string): Plant {
   if (!plant)
     throw new Error(`no bug is named ${name}; there are ${Object.keys(plants).join(', ')}`)
   return plant
+}
+
+async function combine(
+  fuzzing: Promise<FuzzResult[]>,
+  comparing: Promise<Differences>,
+): Promise<Findings> {
+  const [fuzzed, compared] = await Promise.all([fuzzing, comparing])
+  const [first, second] = [summarize(fuzzed), compare(compared)]
+  const failures = [...first.failures, ...second.failures]
+  if (first.operations === 0) failures.push('the Solidity campaign made no calls')
+  if (second.operations === 0) failures.push('the model was asked nothing')
+  return { operations: first.operations + second.operations, failures }
 }
 
 function summarize(results: FuzzResult[]): Findings {
