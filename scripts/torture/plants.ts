@@ -12,32 +12,32 @@ export const plants: Readonly<Record<string, Plant>> = {
   'settled-uncounted': { file: channels, find: /totals\.totalSettled = totalClaimed;/, put: '' },
   'claim-unsigned': {
     file: channels,
-    find: /_checkVoucherSignature\(channelId, config, row[^;]*;/,
+    find: /_checkVoucherSignature\([^;]*row\.signature\s*\);/,
     put: '',
   },
   'claim-above-maximum': {
     file: channels,
-    find: /if \(totalClaimed > row\.voucher\.maxClaimableAmount\)/,
+    find: /if \(totalClaimed > (row\.voucher\.)?maxClaimableAmount\)(?= \{)/,
     put: 'if (false)',
   },
   'claim-total-in-event': {
     file: channels,
-    find: /emit Claimed\(channelId, msg\.sender, amount, totalClaimed\)/,
-    put: 'emit Claimed(channelId, msg.sender, amount, amount)',
+    find: /(?<=emit Claimed\(channelId, msg\.sender, amount, )totalClaimed(?=\);\n {4}\}\n\n {4}\/\/\/ @dev Returns what the row)/,
+    put: 'amount',
   },
   'claim-error-values': {
     file: channels,
-    find: /ClaimAboveBalance\(channelId, totalClaimed, channel\.balance\)/,
-    put: 'ClaimAboveBalance(channelId, channel.balance, totalClaimed)',
+    find: /(?<=ClaimAboveMaximum\(channelId, )totalClaimed, (row\.voucher\.)?maxClaimableAmount/,
+    put: 'row.voucher.maxClaimableAmount, totalClaimed',
   },
   'packed-unsigned': {
     file: channels,
-    find: /if \(!_isRowSigned\(/,
-    put: 'if (false && !_isRowSigned(',
+    find: /if \((!_isRowSigned\([^)]*\)|row\.signer\([^)]*\) != payerAuthorizer)\)/,
+    put: 'if (false)',
   },
   'packed-above-balance': {
     file: channels,
-    find: /totalClaimed = _min\(totalClaimed, channel\.balance\);/,
+    find: /totalClaimed = _min\(totalClaimed, channel\.balance\);|if \(totalClaimed > balance\) totalClaimed = balance;/,
     put: '',
   },
   'packed-uncounted': {
