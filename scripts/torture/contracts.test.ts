@@ -5,13 +5,15 @@ import { randomInt } from 'node:crypto'
 import { differPlanted, fuzz } from './contracts.ts'
 import { differ } from './differential.ts'
 import { planted, plants } from './plants.ts'
-import { projectRoot, withPlanted } from './workshop.ts'
+import { withCopy } from './workshop.ts'
 
 const seed = randomInt(1_000_000_000)
 
 describe(`contracts under torture, seed ${seed}`, () => {
   it('keep I1, I2, I3, I6 and I8, and every exit open, after random calls', async () => {
-    const results = await fuzz({ root: projectRoot, seed, runs: 5, compile: 'as deployed' })
+    const results = await withCopy(undefined, (root) =>
+      fuzz({ root, seed, runs: 5, compile: 'draft' }),
+    )
     assert.deepEqual(
       results.map(({ name, calls, failure }) => ({ name, calls, failure })).sort(byName),
       invariants.map((name) => ({ name, calls: 500, failure: undefined })),
@@ -29,7 +31,7 @@ describe(`contracts under torture, seed ${seed}`, () => {
   it('fail in Solidity with a planted bug', async () => {
     const plant = plants['settled-uncounted']
     assert(plant)
-    const results = await withPlanted(plant, (root) =>
+    const results = await withCopy(plant, (root) =>
       fuzz({ root, seed: 7, runs: 5, compile: 'draft' }),
     )
     assert(results.some(({ name, failure }) => name === 'I1_solvency' && failure !== undefined))

@@ -7,7 +7,7 @@ import { compilePlanted } from './compile.ts'
 import { type Differences, differ } from './differential.ts'
 import type { FuzzJob, FuzzResult } from './fuzz.ts'
 import { type Plant, plants } from './plants.ts'
-import { projectRoot, withPlanted } from './workshop.ts'
+import { withCopy } from './workshop.ts'
 
 /** How much: `runs` of 100 calls for each invariant, and six times as many sequences against the model. */
 export type Effort = { seed: number; runs: number }
@@ -25,7 +25,7 @@ export const defaultRuns = 1_700
 /** Tortures the contracts as they are, on one core by each of the two ways. */
 export async function tortureContracts({ seed, runs }: Effort): Promise<Findings> {
   return combine(
-    fuzz({ root: projectRoot, seed, runs, compile: 'as deployed' }),
+    withCopy(undefined, (root) => fuzz({ root, seed, runs, compile: 'as deployed' })),
     differ({ seed, sequences: runs * sequencesPerRun }),
   )
 }
@@ -33,9 +33,7 @@ export async function tortureContracts({ seed, runs }: Effort): Promise<Findings
 /** Tortures the contracts with one bug in them. */
 export async function torturePlanted(name: string, seed: number): Promise<Findings> {
   return combine(
-    withPlanted(plantOf(name), (root) =>
-      fuzz({ root, seed, compile: 'draft', ...effortForPlants }),
-    ),
+    withCopy(plantOf(name), (root) => fuzz({ root, seed, compile: 'draft', ...effortForPlants })),
     differPlanted(name, seed),
   )
 }
