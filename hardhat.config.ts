@@ -10,5 +10,9 @@ export default defineConfig({
     path: new URL('./node_modules/solc/soljson.js', import.meta.url).pathname,
     settings: { viaIR: true, optimizer: { enabled: true, runs: 1_000_000 }, evmVersion: 'prague' },
   },
+  // Short enough for every run; `npm run torture` asks for more.
+  test: {
+    solidity: { fuzz: { runs: 64 }, invariant: { runs: 12, depth: 50, failOnRevert: true } },
+  },
   networks: { default: { type: 'edr-simulated', hardfork: 'prague' } },
 })
