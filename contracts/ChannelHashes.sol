@@ -21,6 +21,10 @@ library ChannelHashes {
         "TipVoucher(bytes32 channelId,uint128 maxClaimableAmount,Tip[] tips)Tip(bytes32 to,uint128 amount,bytes32 ref)" // solhint-disable-line max-line-length
     );
 
+    bytes32 internal constant TICK_COMMITMENT_TYPEHASH = keccak256(
+        "TickCommitment(bytes32 channelId,bytes32 to,uint128 baseAmount,uint128 tickAmount,uint32 maxTicks,bytes32 root)" // solhint-disable-line max-line-length
+    );
+
     bytes32 internal constant VOUCHER_TYPEHASH = keccak256(
         "Voucher(bytes32 channelId,uint128 maxClaimableAmount)"
     );

@@ -151,6 +151,7 @@ contract HubAccount is IHubAccount {
             selector != IPaymentChannels.claim.selector &&
             selector != IPaymentChannels.claimWithSignature.selector &&
             selector != IPaymentChannels.claimPacked.selector &&
+            selector != IPaymentChannels.claimTicks.selector &&
             selector != IPaymentChannels.settle.selector
         ) revert SelectorNotAllowed(index, selector);
     }

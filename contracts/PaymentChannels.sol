@@ -13,6 +13,7 @@ import {ChannelHashes} from "./ChannelHashes.sol";
 import {IDepositCollector} from "./interfaces/IDepositCollector.sol";
 import {IPaymentChannels} from "./interfaces/IPaymentChannels.sol";
 import {Frame, PackedClaims, Row} from "./PackedClaims.sol";
+import {TickChains} from "./TickChains.sol";
 
 /// @title PaymentChannels
 /// @notice See `IPaymentChannels`. Nobody owns, upgrades or pauses this contract.
@@ -23,6 +24,7 @@ contract PaymentChannels is IPaymentChannels, EIP712, Multicall, ReentrancyGuard
     using SafeERC20 for IERC20;
     using PackedClaims for bytes;
     using PackedClaims for Row;
+    using TickChains for bytes32;
 
     /* TYPES */
 
@@ -53,10 +55,16 @@ contract PaymentChannels is IPaymentChannels, EIP712, Multicall, ReentrancyGuard
     uint40 public constant MAX_WITHDRAW_DELAY = 30 days;
 
     /// @inheritdoc IPaymentChannels
+    uint32 public constant MAX_TICKS = 1024;
+
+    /// @inheritdoc IPaymentChannels
     bytes32 public constant CHANNEL_CONFIG_TYPEHASH = ChannelHashes.CHANNEL_CONFIG_TYPEHASH;
 
     /// @inheritdoc IPaymentChannels
     bytes32 public constant TIP_VOUCHER_TYPEHASH = ChannelHashes.TIP_VOUCHER_TYPEHASH;
+
+    /// @inheritdoc IPaymentChannels
+    bytes32 public constant TICK_COMMITMENT_TYPEHASH = ChannelHashes.TICK_COMMITMENT_TYPEHASH;
 
     bytes32 private constant _REFUND_TYPEHASH = keccak256(
         "Refund(bytes32 channelId,uint256 nonce,uint128 amount)"
@@ -196,6 +204,29 @@ contract PaymentChannels is IPaymentChannels, EIP712, Multicall, ReentrancyGuard
     }
 
     /// @inheritdoc IPaymentChannels
+    function claimTicks(TickClaim calldata tickClaim) external {
+        ChannelConfig calldata config = tickClaim.channel;
+        _checkReceiverSide(config);
+        bytes32 channelId = getChannelId(config);
+        Channel storage channel = channels[channelId];
+        (uint128 balance, uint128 claimed) = (channel.balance, channel.totalClaimed);
+        uint128 totalClaimed = tickClaim.totalClaimed;
+        if (totalClaimed <= claimed) return;
+        _checkTicks(channelId, tickClaim);
+        if (totalClaimed > balance) revert ClaimAboveBalance(channelId, totalClaimed, balance);
+        TickTerms calldata terms = tickClaim.terms;
+        bytes32 digest = getTickCommitmentDigest(channelId, terms);
+        _checkVoucherSignature(channelId, config, digest, tickClaim.signature);
+        bytes32 end = tickClaim.preimage.follow(channelId, terms.baseAmount, tickClaim.ticks);
+        if (end != terms.root) revert WrongPreimage(terms.root, end);
+
+        uint128 amount = totalClaimed - claimed;
+        (channel.balance, channel.totalClaimed) = (balance, totalClaimed);
+        receivers[config.receiver][config.token].totalClaimed += amount;
+        emit Claimed(channelId, msg.sender, amount, totalClaimed);
+    }
+
+    /// @inheritdoc IPaymentChannels
     function settle(address receiver, address token) external nonReentrant {
         Receiver storage totals = receivers[receiver][token];
         uint128 totalClaimed = totals.totalClaimed;
@@ -301,6 +332,14 @@ contract PaymentChannels is IPaymentChannels, EIP712, Multicall, ReentrancyGuard
     }
 
     /// @inheritdoc IPaymentChannels
+    function getTickCommitmentDigest(
+        bytes32 channelId,
+        TickTerms calldata terms
+    ) public view returns (bytes32) {
+        return _hashTypedDataV4(keccak256(abi.encode(TICK_COMMITMENT_TYPEHASH, channelId, terms)));
+    }
+
+    /// @inheritdoc IPaymentChannels
     function getRefundDigest(bytes32 channelId, uint256 nonce, uint128 amount) public view returns (bytes32) {
         return _hashTypedDataV4(keccak256(abi.encode(_REFUND_TYPEHASH, channelId, nonce, amount)));
     }
@@ -357,11 +396,7 @@ contract PaymentChannels is IPaymentChannels, EIP712, Multicall, ReentrancyGuard
             row.signature
         );
 
-        // Checked above: the new total exceeds the old one.
-        uint128 amount;
-        unchecked {
-            amount = totalClaimed - claimed;
-        }
+        uint128 amount = totalClaimed - claimed;
         (channel.balance, channel.totalClaimed) = (balance, totalClaimed);
         receivers[config.receiver][config.token].totalClaimed += amount;
         emit Claimed(channelId, msg.sender, amount, totalClaimed);
@@ -477,6 +512,17 @@ contract PaymentChannels is IPaymentChannels, EIP712, Multicall, ReentrancyGuard
 
     function _available(Channel storage channel) private view returns (uint128) {
         return channel.balance - channel.totalClaimed;
+    }
+
+    function _checkTicks(bytes32 channelId, TickClaim calldata tickClaim) private pure {
+        TickTerms calldata terms = tickClaim.terms;
+        if (terms.maxTicks > MAX_TICKS) revert TooManyTicks(terms.maxTicks);
+        if (tickClaim.ticks > terms.maxTicks) revert TicksAboveMaximum(tickClaim.ticks, terms.maxTicks);
+        // A product of 128 and 32 bits, and a sum with 128: no overflow. It is cast only where it is below a uint128.
+        uint256 worth = terms.baseAmount + uint256(terms.tickAmount) * tickClaim.ticks;
+        if (tickClaim.totalClaimed > worth) {
+            revert ClaimAboveMaximum(channelId, tickClaim.totalClaimed, uint128(worth));
+        }
     }
 
     function _checkDeposit(ChannelConfig calldata config, uint128 amount) private pure {

@@ -23,6 +23,7 @@ import {
   receiptFault,
 } from './receipt.ts'
 import { recoverSigner } from './signature.ts'
+import { createTickChain, tickCommitmentDigest, tickCommitmentTypes } from './tick.ts'
 import { basketId, messageRef, tipsHash, tipVoucherDigest, tipVoucherTypes } from './tip.ts'
 import {
   claimBatchDigest,
@@ -63,6 +64,20 @@ const shape = z.strictObject({
       tips: z.array(tip),
       tipsHash: hash,
       basketId: hash,
+      ...seal,
+    }),
+  ),
+  tickCommitments: z.array(
+    z.strictObject({
+      channelId: hash,
+      to: hash,
+      baseAmount: amount,
+      tickAmount: amount,
+      maxTicks: z.int(),
+      root: hash,
+      seed: hash,
+      preimages: z.array(hash),
+      last: hash,
       ...seal,
     }),
   ),
@@ -185,6 +200,23 @@ describe('vectors.json', () => {
       await assertSealed(vector, tipVoucherDigest(vector, separator))
       const typed = { domain, types: tipVoucherTypes, primaryType: 'TipVoucher' } as const
       assert.equal(hashTypedData({ ...typed, message: vector }), vector.digest)
+    }
+  })
+  it('fixes tick commitments and their chains', async () => {
+    assert.deepEqual(
+      vectors.tickCommitments.map(({ maxTicks }) => maxTicks),
+      [1, 10, 10, 1024, 2],
+    )
+    for (const vector of vectors.tickCommitments) {
+      await assertSealed(vector, tickCommitmentDigest(vector, separator))
+      const typed = { domain, types: tickCommitmentTypes, primaryType: 'TickCommitment' } as const
+      assert.equal(hashTypedData({ ...typed, message: vector }), vector.digest)
+      const chain = createTickChain(vector.seed, vector)
+      assert.equal(chain.root, vector.root)
+      assert.equal(chain.preimage(vector.maxTicks), vector.last)
+      for (const [ticks, preimage] of vector.preimages.entries()) {
+        assert.equal(chain.preimage(ticks), preimage)
+      }
     }
   })
   it('fixes refunds', async () => {

@@ -88,7 +88,8 @@ interface IHubAccount is IERC1271 {
     /// Requires that the caller is the operator, and then for each call that its target is the payment channels
     /// contract, the canonical one or the vault; or that the caller is a claimer, and then for each call that its
     /// target is one of the two payment channels contracts and its function `claim`, `claimWithSignature`,
-    /// `claimPacked` or `settle`. Requires for each call that its target has code and that it does not revert.
+    /// `claimPacked`, `claimTicks` or `settle`. Requires for each call that its target has code and that it does not
+    /// revert.
     /// @param calls The calls.
     /// @return results What each call returned.
     function run(Call[] calldata calls) external returns (bytes[] memory results);

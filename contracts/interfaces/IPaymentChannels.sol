@@ -2,7 +2,8 @@
 pragma solidity 0.8.37;
 
 /// @title IPaymentChannels
-/// @notice One-way payment channels of the x402 `batch-settlement` scheme, with tip vouchers and packed claims.
+/// @notice One-way payment channels of the x402 `batch-settlement` scheme, with tip vouchers, packed claims
+/// and ticks.
 ///
 /// A payer escrows tokens in a channel and signs vouchers, each stating the most that the receiver may have claimed
 /// in total. The receiver side claims what it charged on many channels at once, then one settle call moves the sum.
@@ -62,6 +63,38 @@ interface IPaymentChannels {
         uint128 totalClaimed;
     }
 
+    /// @notice What a payer signs for a stream, beside the channel: from `baseAmount` on, each tick is worth
+    /// `tickAmount` more, and a preimage of the hash chain that ends in `root` proves how many ticks there were. A
+    /// link is keccak256(preimage, channelId, baseAmount), each 32 bytes: preimages pay in one channel, from one base.
+    /// @param to The creator, as in a tip.
+    /// @param baseAmount The claimed total that ticks count from; without any tick, what the commitment is worth.
+    /// @param tickAmount What a tick adds.
+    /// @param maxTicks How many ticks the chain has, at most `MAX_TICKS`.
+    /// @param root The end of the chain.
+    struct TickTerms {
+        bytes32 to;
+        uint128 baseAmount;
+        uint128 tickAmount;
+        uint32 maxTicks;
+        bytes32 root;
+    }
+
+    /// @notice A claim of ticks.
+    /// @param channel The channel's terms.
+    /// @param terms The terms of the stream.
+    /// @param signature The payer side's signature of both, a `TickCommitment`.
+    /// @param preimage What leads to the root in `ticks` links.
+    /// @param ticks How many ticks there were.
+    /// @param totalClaimed What the receiver side wants to have claimed in total after this.
+    struct TickClaim {
+        ChannelConfig channel;
+        TickTerms terms;
+        bytes signature;
+        bytes32 preimage;
+        uint32 ticks;
+        uint128 totalClaimed;
+    }
+
     /* EVENTS */
 
     /// @notice A deposit reached a channel that held nothing and from which nothing was ever claimed.
@@ -81,7 +114,7 @@ interface IPaymentChannels {
     /// @param newBalance The channel's balance after it.
     event Deposited(bytes32 indexed channelId, address indexed sender, uint128 amount, uint128 newBalance);
 
-    /// @notice The claimed total of a channel was raised by a standard claim.
+    /// @notice The claimed total of a channel was raised by a standard claim or by ticks.
     /// @param channelId The channel.
     /// @param sender Who called.
     /// @param claimAmount What was added.
@@ -204,7 +237,21 @@ interface IPaymentChannels {
     /// @param balance The channel's balance.
     error ClaimAboveBalance(bytes32 channelId, uint128 totalClaimed, uint128 balance);
 
-    /// @notice The payer side did not sign this voucher.
+    /// @notice A commitment is to more ticks than any may be.
+    /// @param maxTicks How many it is to.
+    error TooManyTicks(uint32 maxTicks);
+
+    /// @notice More ticks are claimed than were committed to.
+    /// @param ticks How many are claimed.
+    /// @param maxTicks How many were committed to.
+    error TicksAboveMaximum(uint32 ticks, uint32 maxTicks);
+
+    /// @notice The preimage does not lead to the root in that many ticks.
+    /// @param root The root.
+    /// @param end Where it leads.
+    error WrongPreimage(bytes32 root, bytes32 end);
+
+    /// @notice The payer side did not sign this voucher or commitment.
     /// @param channelId The channel.
     /// @param signer Whose signature is needed.
     error InvalidVoucherSignature(bytes32 channelId, address signer);
@@ -320,6 +367,18 @@ interface IPaymentChannels {
         bytes calldata rows
     ) external returns (uint128 claimed);
 
+    /// @notice Raises the claimed total of a channel by a preimage of a stream that the payer side committed to. A
+    /// claim of nothing new changes nothing and is not looked at further. Emits `Claimed` if it does.
+    ///
+    /// Totals are cumulative: two commitments on one base, or one root committed to twice, are worth the higher of the
+    /// two and never their sum.
+    ///
+    /// Requires that the caller is receiver or receiver authorizer, a commitment to at most `MAX_TICKS`, no more ticks
+    /// than that, a claim within `baseAmount + ticks * tickAmount`, a claim within the balance, the payer side's
+    /// signature, and a preimage that leads to the root.
+    /// @param tickClaim The claim.
+    function claimTicks(TickClaim calldata tickClaim) external;
+
     /// @notice Sends the receiver what was claimed for it and not sent yet. Anyone may call; nothing to send changes
     /// nothing. Emits `Settled` if something is sent.
     /// @param receiver The receiver.
@@ -378,6 +437,14 @@ interface IPaymentChannels {
     /// @return The hash.
     function TIP_VOUCHER_TYPEHASH() external view returns (bytes32);
 
+    /// @notice EIP-712 type hash of `TickCommitment`.
+    /// @return The hash.
+    function TICK_COMMITMENT_TYPEHASH() external view returns (bytes32);
+
+    /// @notice Most ticks that a commitment may be to.
+    /// @return Their number.
+    function MAX_TICKS() external view returns (uint32);
+
     /// @notice Shortest withdraw delay of a channel.
     /// @return Seconds.
     function MIN_WITHDRAW_DELAY() external view returns (uint40);
@@ -435,6 +502,15 @@ interface IPaymentChannels {
         bytes32 channelId,
         uint128 maxClaimableAmount,
         bytes32 tipsHash
+    ) external view returns (bytes32);
+
+    /// @notice The digest that the payer side signs for a stream.
+    /// @param channelId The channel.
+    /// @param terms The terms of the stream.
+    /// @return The EIP-712 digest.
+    function getTickCommitmentDigest(
+        bytes32 channelId,
+        TickTerms calldata terms
     ) external view returns (bytes32);
 
     /// @notice The digest that the receiver authorizer signs for a refund.

@@ -10,6 +10,7 @@ import {
   toHex,
   zeroAddress,
 } from 'viem'
+import { createTickChain, tickCommitmentTypes } from '#protocol/tick.ts'
 import {
   claimRows,
   keyOf,
@@ -43,6 +44,7 @@ async function channelsCalls(at: Hub): Promise<{ allowed: Hex[]; refused: Hex[] 
       encodeFunctionData({ abi, functionName: 'claim', args: [rows] }),
       encodeFunctionData({ abi, functionName: 'claimWithSignature', args: [rows, batch] }),
       await claimData(at, 200n),
+      await tickData(at),
       encodeFunctionData({ abi, functionName: 'settle', args: [config.receiver, config.token] }),
     ],
     refused: [
@@ -58,6 +60,28 @@ async function channelsCalls(at: Hub): Promise<{ allowed: Hex[]; refused: Hex[] 
       encodeFunctionData({ abi, functionName: 'finalizeWithdraw', args: [config] }),
     ],
   }
+}
+
+/** The call that claims one tick from 200 on. */
+async function tickData({ channels, config, channelId, voucherKey, domain }: Hub): Promise<Hex> {
+  const terms = {
+    channelId,
+    to: toHex(7, { size: 32 }),
+    baseAmount: 200n,
+    tickAmount: 1n,
+    maxTicks: 1,
+  }
+  const chain = createTickChain(toHex(5, { size: 32 }), terms)
+  const message = { ...terms, root: chain.root }
+  const types = tickCommitmentTypes
+  const typed = { domain, types, primaryType: 'TickCommitment', message } as const
+  const signature = await voucherKey.signTypedData(typed)
+  const claim = { ticks: 1, preimage: chain.preimage(1), totalClaimed: 201n }
+  return encodeFunctionData({
+    abi: channels.abi,
+    functionName: 'claimTicks',
+    args: [{ channel: config, terms: message, signature, ...claim }],
+  })
 }
 
 describe('HubAccount', () => {
@@ -188,8 +212,8 @@ describe('run', () => {
     const { allowed } = await channelsCalls(at)
     const calls = allowed.map((data) => ({ target: channels.address, data }))
     await hub.write.run([calls], { account: claimer.account })
-    assert.deepEqual(await channels.read.channels([channelId]), [1_000n, 200n])
-    assert.equal(await token.read.balanceOf([vault.address]), 200n)
+    assert.deepEqual(await channels.read.channels([channelId]), [1_000n, 201n])
+    assert.equal(await token.read.balanceOf([vault.address]), 201n)
   })
 
   it('lets a claimer use the canonical contract too', async () => {

@@ -17,6 +17,19 @@ const vectors = z
     channels: z.array(z.object({ config: channelConfig, channelId: hash })),
     vouchers: z.array(z.object(voucher)),
     tipVouchers: z.array(z.object({ ...voucher, tipsHash: hash })),
+    tickCommitments: z.array(
+      z.object({
+        channelId: hash,
+        to: hash,
+        baseAmount: amount,
+        tickAmount: amount,
+        maxTicks: z.int(),
+        root: hash,
+        digest: hash,
+        signature,
+        preimages: z.array(hash),
+      }),
+    ),
     refunds: z.array(z.object({ channelId: hash, nonce: uint256, amount, digest: hash })),
     claimBatches: z.array(
       z.object({
@@ -92,6 +105,28 @@ describe('PaymentChannels holds to protocol/vectors.json', () => {
     for (const { channelId, maxClaimableAmount, tipsHash, digest } of vectors.tipVouchers) {
       const args = [channelId, maxClaimableAmount, tipsHash] as const
       assert.equal(await channels.read.getTipVoucherDigest(args), digest)
+    }
+  })
+  it('getTickCommitmentDigest is that of every commitment', async () => {
+    const channels = await networkHelpers.loadFixture(contractOfVectors)
+    for (const { channelId, digest, ...terms } of vectors.tickCommitments) {
+      assert.equal(await channels.read.getTickCommitmentDigest([channelId, terms]), digest)
+    }
+  })
+  it('claimTicks takes the preimages of a commitment with its signature', async () => {
+    const channels = await networkHelpers.loadFixture(fundedContract)
+    const stream = present(vectors.tickCommitments[1])
+    const { channelId, signature: signed, preimages, ...terms } = stream
+    const channel = configOf(channelId)
+    const { receiverAuthorizer: account } = channel
+    await networkHelpers.impersonateAccount(account)
+    await networkHelpers.setBalance(account, 10n ** 18n)
+    await channels.write.depositDirect([channel, 60_000n])
+    for (const [ticks, preimage] of preimages.entries()) {
+      const totalClaimed = terms.baseAmount + terms.tickAmount * BigInt(ticks)
+      const claim = { channel, terms, signature: signed, preimage, ticks, totalClaimed }
+      await channels.write.claimTicks([claim], { account })
+      assert.equal((await channels.read.channels([channelId]))[1], totalClaimed)
     }
   })
   it('getRefundDigest is that of every refund', async () => {

@@ -11,6 +11,7 @@ import {
   tokenDomain,
 } from '#protocol/deposit.ts'
 import { packClaims } from '#protocol/packed-claim.ts'
+import { createTickChain, tickCommitmentDigest, tickedAmount } from '#protocol/tick.ts'
 import { tipsHash, tipTo, tipVoucherDigest } from '#protocol/tip.ts'
 import { voucherDigest } from '#protocol/voucher.ts'
 import type { GasChain } from './chain.ts'
@@ -57,6 +58,13 @@ export const promised: readonly Scenario[] = [
     send: (at) => claimPacked(at, 100),
   },
   { key: 'settle', what: 'settle to the vault, by anyone', per: 1, atMost: 46_000, send: settle },
+  {
+    key: 'claimTicks.perTick.1000',
+    what: 'claim of 1,000 ticks of one stream, through the hub account',
+    per: 1000,
+    atMost: 140,
+    send: (at) => claimTicks(at, 1000),
+  },
   {
     key: 'vault.credit.known.300',
     what: 'credit, 300 accounts credited before, with the settlement it begins with',
@@ -183,6 +191,30 @@ async function claim(at: GasChain, count: number) {
     }),
   )
   const data = encodeFunctionData({ abi: paymentChannelsAbi, functionName: 'claim', args: [rows] })
+  return at.run({ target: at.channels.address, data })
+}
+
+async function claimTicks(at: GasChain, ticks: number) {
+  const { config, id, key } = await at.openChannel('stream')
+  const base = { channelId: id, baseAmount: randomAmount('base') % 1_000_000n }
+  const chain = createTickChain(random('seed'), { ...base, maxTicks: 1024 })
+  const commitment = {
+    ...base,
+    to: tipTo(randomAddress('streamer')),
+    tickAmount: 10_000n,
+    maxTicks: 1024,
+    root: chain.root,
+  }
+  const tickClaim = {
+    channel: config,
+    terms: commitment,
+    signature: await key.sign({ hash: tickCommitmentDigest(commitment, at.separator) }),
+    preimage: chain.preimage(ticks),
+    ticks,
+    totalClaimed: tickedAmount(commitment, ticks),
+  }
+  const args = [tickClaim] as const
+  const data = encodeFunctionData({ abi: paymentChannelsAbi, functionName: 'claimTicks', args })
   return at.run({ target: at.channels.address, data })
 }
 

@@ -8,6 +8,7 @@ import {
   hashStruct,
   hashTypedData,
   keccak256,
+  numberToHex,
   pad,
   parseSignature,
   serializeCompactSignature,
@@ -101,6 +102,33 @@ export const tipVouchers = await Promise.all(
       message,
     })
     return { ...message, tipsHash, basketId, digest, signer, signature }
+  }),
+)
+
+// The preimages stand for 0, 1, 2 … ticks, as far as they are listed.
+export const tickCommitments = await Promise.all(
+  [
+    { channelId: first, baseAmount: 0n, tickAmount: 1n, maxTicks: 1 },
+    { channelId: second, baseAmount: 50_000n, tickAmount: 1_000n, maxTicks: 10 },
+    { channelId: second, baseAmount: 50_001n, tickAmount: 1_000n, maxTicks: 10 },
+    { channelId: third, baseAmount: 2n ** 100n, tickAmount: 3n, maxTicks: 1024 },
+    { channelId: fullHash, baseAmount: maxUint128, tickAmount: maxUint128, maxTicks: 2 },
+  ].map(async (terms, at) => {
+    const seed = some(`tick seed ${at}`)
+    const links = [seed]
+    for (let link = seed; links.length <= terms.maxTicks; links.push(link)) {
+      const words = [link, terms.channelId, numberToHex(terms.baseAmount, { size: 32 })]
+      link = keccak256(concatHex(words))
+    }
+    const preimages = links.reverse()
+    const root = preimages[0] ?? zeroHash
+    const message = { ...terms, to: pad(lower(creator.address)), root }
+    const sealed = await signed(payerAuthorizer, {
+      domain: channelsDomain,
+      primaryType: 'TickCommitment',
+      message,
+    })
+    return { ...sealed, seed, preimages: preimages.slice(0, 34), last: preimages.at(-1) }
   }),
 )
 

@@ -53,6 +53,9 @@ export const types = {
   ClaimEntry: members('bytes32 channelId,uint128 maxClaimableAmount,uint128 totalClaimed'),
   TipVoucher: members('bytes32 channelId,uint128 maxClaimableAmount,Tip[] tips'),
   Tip: members('bytes32 to,uint128 amount,bytes32 ref'),
+  TickCommitment: members(
+    'bytes32 channelId,bytes32 to,uint128 baseAmount,uint128 tickAmount,uint32 maxTicks,bytes32 root',
+  ),
   Payment: members(
     'address account,address token,address to,uint128 amount,bytes32 memo,uint256 nonce,uint256 deadline',
   ),
