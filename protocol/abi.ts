@@ -145,8 +145,20 @@ export const creatorVaultAbi = parseAbi([
 /** contracts/collectors/Erc3009DepositCollector.sol */
 export const erc3009DepositCollectorAbi = parseAbi([
   'constructor(address channels_)',
+  'error AddressEmptyCode(address target)',
+  'error FailedCall()',
+  'error InsufficientBalance(uint256 balance, uint256 needed)',
   'error NotChannels(address sender, address channels)',
   'error SafeERC20FailedOperation(address token)',
+  'function channels() view returns (address)',
+  'function collect(address payer, address token, uint256 amount, bytes32 channelId, address, bytes data)',
+])
+
+/** contracts/collectors/Permit2DepositCollector.sol */
+export const permit2DepositCollectorAbi = parseAbi([
+  'constructor(address channels_)',
+  'error NotChannels(address sender, address channels)',
+  'function PERMIT2() view returns (address)',
   'function channels() view returns (address)',
   'function collect(address payer, address token, uint256 amount, bytes32 channelId, address, bytes data)',
 ])

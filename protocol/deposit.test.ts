@@ -11,6 +11,7 @@ import { privateKeyToAccount } from 'viem/accounts'
 import {
   collectorData,
   depositNonce,
+  permit2CollectorData,
   receiveWithAuthorizationTypes,
   tokenDomain,
 } from './deposit.ts'
@@ -41,6 +42,42 @@ describe('collectorData', () => {
       signature,
     ])
   })
+})
+
+describe('permit2CollectorData', () => {
+  const account = privateKeyToAccount(`0x${'11'.repeat(32)}`)
+  const authorizations = fc.record({
+    nonce: uintOf(256),
+    deadline: uintOf(256),
+    signature: fc.integer({ min: 0, max: 200 }).chain(hexOf),
+  })
+  const types = parseAbiParameters('uint256, uint256, bytes, bytes')
+  holds('is read back by the ABI, without a permit', authorizations, (authorization) => {
+    const { nonce, deadline, signature } = authorization
+    const read = decodeAbiParameters(types, permit2CollectorData(authorization))
+    assert.deepEqual(read, [nonce, deadline, signature, '0x'])
+  })
+  holds(
+    'is read back by the ABI, with a permit whose signature is split',
+    fc.tuple(authorizations, fc.record({ value: uintOf(256), deadline: uintOf(256) }), hashes),
+    async ([authorization, terms, hash]) => {
+      const signature = await account.sign({ hash })
+      const data = permit2CollectorData(authorization, { ...terms, signature })
+      const [, , , permit] = decodeAbiParameters(types, data)
+      const read = decodeAbiParameters(
+        parseAbiParameters('uint256, uint256, uint8, bytes32, bytes32'),
+        permit,
+      )
+      assert.deepEqual(read, [
+        terms.value,
+        terms.deadline,
+        Number(`0x${signature.slice(130)}`),
+        signature.slice(0, 66),
+        `0x${signature.slice(66, 130)}`,
+      ])
+    },
+    50,
+  )
 })
 
 describe('receiveWithAuthorizationTypes', () => {

@@ -11,6 +11,11 @@ const contracts = [
     name: 'Erc3009DepositCollector',
     constant: 'erc3009DepositCollectorAbi',
   },
+  {
+    source: 'collectors/Permit2DepositCollector.sol',
+    name: 'Permit2DepositCollector',
+    constant: 'permit2DepositCollectorAbi',
+  },
   { source: 'test/TestToken.sol', name: 'TestToken', constant: 'testTokenAbi' },
 ]
 

@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {IERC3009} from "@openzeppelin/contracts/interfaces/draft-IERC3009.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {Address} from "@openzeppelin/contracts/utils/Address.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {Hashes} from "@openzeppelin/contracts/utils/cryptography/Hashes.sol";
 import {IDepositCollector} from "../interfaces/IDepositCollector.sol";
@@ -18,6 +19,8 @@ import {IErc3009Bytes} from "../interfaces/IErc3009Bytes.sol";
 /// The authorization's `to` is this contract and its nonce is `keccak256(abi.encode(channelId, salt))`: it pays for
 /// that channel or for nothing. The payment channels contract is fixed, since anyone else who could call would have
 /// the payer's tokens forwarded to themselves.
+///
+/// Between calls it holds nothing: tokens that are sent here by mistake belong to whoever deposits next.
 ///
 /// `data` is `abi.encode(uint256 validAfter, uint256 validBefore, uint256 salt, bytes signature)`.
 contract Erc3009DepositCollector is IDepositCollector {
@@ -66,7 +69,8 @@ contract Erc3009DepositCollector is IDepositCollector {
     /* INTERNAL */
 
     /// @dev Every ERC-3009 token takes an ECDSA signature as v, r, s; only newer ones take bytes, which contract
-    /// wallets need.
+    /// wallets need. An account with code may be either: one that delegated itself (EIP-7702) signs with its key, and a
+    /// wallet's signature may have 65 bytes too.
     function _receive(
         address payer,
         address token,
@@ -75,32 +79,34 @@ contract Erc3009DepositCollector is IDepositCollector {
         bytes calldata data
     ) private {
         Authorization calldata authorization = _authorizationOf(data);
+        uint256 validAfter = authorization.validAfter;
+        uint256 validBefore = authorization.validBefore;
         bytes calldata signature = authorization.signature;
         bytes32 nonce = Hashes.efficientKeccak256(channelId, bytes32(authorization.salt));
-        if (signature.length == 65 && payer.code.length == 0) {
+        if (signature.length == 65) {
             (uint8 v, bytes32 r, bytes32 s) = ECDSA.parseCalldata(signature);
-            IERC3009(token).receiveWithAuthorization(
-                payer,
-                address(this),
-                amount,
-                authorization.validAfter,
-                authorization.validBefore,
-                nonce,
-                v,
-                r,
-                s
+            bytes memory call = abi.encodeCall(
+                IERC3009.receiveWithAuthorization,
+                (payer, address(this), amount, validAfter, validBefore, nonce, v, r, s)
             );
-        } else {
-            IErc3009Bytes(token).receiveWithAuthorization(
-                payer,
-                address(this),
-                amount,
-                authorization.validAfter,
-                authorization.validBefore,
-                nonce,
-                signature
-            );
+            if (payer.code.length == 0) {
+                Address.functionCall(token, call);
+                return;
+            }
+            // Which of the two calls a token takes is found out by making them.
+            // solhint-disable-next-line avoid-low-level-calls
+            (bool received, ) = token.call(call);
+            if (received) return;
         }
+        IErc3009Bytes(token).receiveWithAuthorization(
+            payer,
+            address(this),
+            amount,
+            validAfter,
+            validBefore,
+            nonce,
+            signature
+        );
     }
 
     /// @dev Decoding to memory would copy the signature, for 400 gas. `abi.encode` of four values lays them out as

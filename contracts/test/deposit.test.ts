@@ -347,6 +347,15 @@ describe('collect (ERC-3009)', () => {
     assert.equal(await token.read.balanceOf([wallet.address]), 0n)
   })
 
+  it('brings the tokens of an account that delegated itself (EIP-7702) by its own key', async () => {
+    const { channels, config, channelId, collector, data, stranger } = await authorized()
+    await networkHelpers.setCode(config.payer, `0xef0100${zeroAddress.slice(2)}`)
+    await channels.write.deposit([config, 300n, collector.address, data], {
+      account: stranger.account,
+    })
+    assert.deepEqual(await channels.read.channels([channelId]), [300n, 0n])
+  })
+
   it('refuses a stranger who wants the tokens forwarded to themselves', async () => {
     const { channels, collector, stranger, config, channelId, data } = await authorized()
     const call = collector.write.collect(

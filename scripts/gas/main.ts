@@ -30,6 +30,7 @@ const deployed = [
   'HubAccount.sol/HubAccount',
   'CreatorVault.sol/CreatorVault',
   'collectors/Erc3009DepositCollector.sol/Erc3009DepositCollector',
+  'collectors/Permit2DepositCollector.sol/Permit2DepositCollector',
 ]
 
 const figures = z.record(z.string(), z.number())
