@@ -176,7 +176,7 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     deployment,
     channels,
     balances,
-    cursor: follower.cursor,
+    block: follower.taken,
   })
   const claims = createClaims({
     db,

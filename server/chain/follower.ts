@@ -22,8 +22,10 @@ const blocksPerRead = 1_000n
 const blocksPerCursor = 100n
 
 export type Follower = {
-  /** The block up to which everything is booked. */
+  /** The block up to which everything is booked and on disk. */
   cursor(): bigint
+  /** The block up to which the books in memory go: the cursor, or what is being written at this moment. */
+  taken(): bigint
   /** Reads on until there is nothing new. */
   tick(): Promise<void>
   /** Resolves when a block is booked; rejects when the hub stops first. */
@@ -46,11 +48,13 @@ export function createFollower(deps: FollowerDeps): Follower {
   const { db, log, chain, deployment, channels, confirmations } = deps
   const stored = cursorRows.get(db, 'cursor')
   let cursor = stored?.block ?? BigInt(deployment.startBlock) - 1n
+  let taken = cursor
   let written = stored
   const waiting = new Set<{ block: bigint; done: () => void; failed: (error: Error) => void }>()
 
   return {
     cursor: () => cursor,
+    taken: () => taken,
     async tick() {
       if (written) await assertOnChain(chain, written)
       const head = await chain.getBlockNumber({ cacheTime: 0 })
@@ -83,6 +87,7 @@ export function createFollower(deps: FollowerDeps): Follower {
     if (due) {
       const { hash } = await chain.getBlock({ blockNumber: to })
       const change = bookEvents(deps, events, snapshots)
+      taken = to
       const next = { block: to, hash }
       await log.commit({
         ...change,
@@ -90,6 +95,7 @@ export function createFollower(deps: FollowerDeps): Follower {
       })
       written = next
     }
+    taken = to
     cursor = to
   }
 
@@ -144,7 +150,7 @@ async function readChannels(
 async function assertOnChain(chain: PublicClient, { block, hash }: Cursor) {
   const found = await chain.getBlock({ blockNumber: block })
   if (found.hash !== hash) {
-    throw new Error(
+    throw new DeepReorgError(
       `block ${block} was ${hash} and is now ${found.hash}: a reorg deeper than the policy`,
     )
   }

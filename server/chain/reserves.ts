@@ -23,7 +23,7 @@ export type Reserves = {
   /** Asks the chain now and remembers the verdict. */
   check(): Promise<ReserveReport>
   newest(): ReserveReport
-  /** @throws HubError `reserves_unequal` while the newest check found a difference. */
+  /** @throws HubError `reserves_unequal` from a check that found a difference to one that finds none. */
   assertEqual(): void
 }
 
@@ -32,25 +32,29 @@ export function createReserves({
   deployment,
   channels,
   balances,
-  cursor,
+  block,
 }: {
   chain: PublicClient
   deployment: Deployment
   channels: ChannelRegistry
   balances: Balances
-  cursor: () => bigint
+  /** The block up to which the books in memory go. */
+  block: () => bigint
 }): Reserves {
   let report: ReserveReport = { verdict: 'unknown', reason: 'not checked yet' }
+  /** The newest check that came to a verdict: a chain that cannot be asked makes nothing equal again. */
+  let decided: ReserveReport = report
 
   return {
     async check() {
       report = await compare()
+      if (report.verdict !== 'unknown') decided = report
       return report
     },
     newest: () => report,
     assertEqual() {
-      if (report.verdict !== 'unequal') return
-      const [wrong] = report.lines.filter(({ books, truth }) => books !== truth)
+      if (decided.verdict !== 'unequal') return
+      const [wrong] = decided.lines.filter(({ books, truth }) => books !== truth)
       const detail = wrong
         ? `${wrong.line} of ${wrong.token}: ${wrong.books} in the books, ${wrong.truth} in truth`
         : ''
@@ -60,23 +64,22 @@ export function createReserves({
 
   async function compare(): Promise<ReserveReport> {
     try {
-      const { block, onChain } = await readAll()
-      const lines = onChain.flatMap(linesOf)
+      const { at, lines } = await readLines()
       const equal = lines.every(({ books, truth }) => books === truth)
-      return { verdict: equal ? 'equal' : 'unequal', block, lines }
+      return { verdict: equal ? 'equal' : 'unequal', block: at, lines }
     } catch (cause) {
       return { verdict: 'unknown', reason: cause instanceof Error ? cause.message : String(cause) }
     }
   }
 
-  /** The chain's side at the block up to which the books go; again when they went on meanwhile. */
-  async function readAll() {
+  /** Both sides at the block up to which the books go; read again when they went on meanwhile. */
+  async function readLines() {
     for (;;) {
-      const block = cursor()
+      const at = block()
       const onChain = await Promise.all(
-        deployment.tokens.map(({ address }) => readToken(address, block)),
+        deployment.tokens.map(({ address }) => readToken(address, at)),
       )
-      if (cursor() === block) return { block, onChain }
+      if (block() === at) return { at, lines: onChain.flatMap(linesOf) }
     }
   }
 

@@ -7,6 +7,7 @@ import {
   decodeErrorResult,
   keccak256,
   TransactionReceiptNotFoundError,
+  WaitForTransactionReceiptTimeoutError,
 } from 'viem'
 import type { PrivateKeyAccount } from 'viem/accounts'
 import { creatorVaultAbi, hubAccountAbi, paymentChannelsAbi, testTokenAbi } from '#protocol/abi.ts'
@@ -32,7 +33,10 @@ export type Transactions = {
    * @throws HubError `chain_refused` when the simulation reverts; nothing was stored then. `chain_unavailable` likewise.
    */
   send(call: Call, rowsWith?: (hash: Hex) => readonly Row[]): Promise<Hex>
-  /** Waits until a transaction is mined. */
+  /**
+   * Waits until a transaction is mined. One that is not after a while is sent again, because its broadcast may have failed
+   * or a node may have forgotten it, and the wait ends with an error, to be begun again.
+   */
   mined(hash: Hex): Promise<TransactionReceipt>
   /** Sends again, byte for byte, whatever was stored but not seen mined. */
   resume(): Promise<void>
@@ -51,12 +55,15 @@ export function createTransactions({
   chain,
   account,
   chainId,
+  patienceMs = 30_000,
 }: {
   db: Database
   log: GroupLog
   chain: PublicClient
   account: PrivateKeyAccount
   chainId: number
+  /** How long a transaction may take before it is sent again. */
+  patienceMs?: number
 }): Transactions {
   let line: Promise<unknown> = Promise.resolve()
 
@@ -68,8 +75,8 @@ export function createTransactions({
       return sent
     },
     async mined(hash) {
-      const receipt = await chain.waitForTransactionReceipt({ hash, retryCount: 1_000 })
       const stored = (await sentRows.list(db)).find(({ value }) => value.hash === hash)
+      const receipt = await waitFor(hash, stored?.value.raw)
       if (stored)
         await log.commit({ rows: [sentRows.put(stored.key, { ...stored.value, state: 'mined' })] })
       return receipt
@@ -123,12 +130,21 @@ export function createTransactions({
     }
   }
 
-  /** A broadcast that fails is not an error: the bytes are stored, and the next start sends them again. */
+  /** A broadcast that fails is not an error: the bytes are stored, and whoever waits for them sends them again. */
   async function broadcast(raw: Hex) {
     try {
       await chain.sendRawTransaction({ serializedTransaction: raw })
     } catch (cause) {
       if (!(cause instanceof BaseError)) throw cause
+    }
+  }
+
+  async function waitFor(hash: Hex, raw: Hex | undefined) {
+    try {
+      return await chain.waitForTransactionReceipt({ hash, retryCount: 1_000, timeout: patienceMs })
+    } catch (cause) {
+      if (raw && cause instanceof WaitForTransactionReceiptTimeoutError) await broadcast(raw)
+      throw cause
     }
   }
 

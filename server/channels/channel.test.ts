@@ -408,47 +408,56 @@ describe('the life of a channel', () => {
     return { code, channel: next }
   }
 
-  /** One step on the channel and on the ghost sums, which know nothing of each other. */
-  function take(channel: Channel, ghost: Ghost, now: Step): Channel {
-    switch (now.kind) {
-      case 'basket': {
-        const result = offer(channel, now)
-        const money = { ...ghost, charged: ghost.baskets }
-        assert.equal(result.code === undefined, oracle(money, now))
-        if (result.code !== undefined) return channel
-        ghost.baskets += now.added
-        if (now.offered > ghost.ceiling) ghost.ceiling = now.offered
-        return result.channel
-      }
+  type Move<Kind extends Step['kind']> = (
+    channel: Channel,
+    ghost: Ghost,
+    step: Extract<Step, { kind: Kind }>,
+  ) => Channel
+
+  const takeBasket: Move<'basket'> = (channel, ghost, basket) => {
+    const result = offer(channel, basket)
+    const money = { ...ghost, charged: ghost.baskets }
+    assert.equal(result.code === undefined, oracle(money, basket))
+    if (result.code !== undefined) return channel
+    ghost.baskets += basket.added
+    ghost.ceiling = [ghost.ceiling, basket.offered].reduce((a, b) => (a < b ? b : a))
+    return result.channel
+  }
+
+  const moveMoney: Move<'deposit' | 'claim' | 'withdraw' | 'refund'> = (channel, ghost, step) => {
+    const unclaimed = ghost.baskets - ghost.claimed
+    const unspent = ghost.balance - ghost.baskets - ghost.held - ghost.pending
+    switch (step.kind) {
       case 'deposit':
-        ghost.balance += now.amount
-        return observe(channel, seenOf(ghost))
-      case 'claim': {
-        const open = ghost.baskets - ghost.claimed
-        ghost.claimed += now.amount < open ? now.amount : open
-        return observe(channel, seenOf(ghost))
-      }
-      case 'withdraw': {
-        const open = ghost.balance - ghost.baskets - ghost.held
-        if (now.amount > open) return channel
-        ghost.pending = now.amount
-        return observe(channel, seenOf(ghost))
-      }
-      case 'finalize':
-        ghost.balance -= ghost.pending
-        ghost.pending = 0n
-        return observe(channel, seenOf(ghost))
+        ghost.balance += step.amount
+        break
+      case 'claim':
+        ghost.claimed += unclaimed < step.amount ? unclaimed : step.amount
+        break
+      case 'withdraw':
+        ghost.pending += unspent < step.amount ? 0n : step.amount
+        break
       case 'refund':
-        if (now.amount > channelAmounts(channel).available) return channel
-        ghost.held += now.amount
-        return hold(channel, now.amount)
-      case 'refunded': {
-        const { held } = ghost
-        ghost.balance -= held
-        ghost.held = 0n
-        return observe(hold(channel, -held), seenOf(ghost))
-      }
+        if (unspent < step.amount) return channel
+        ghost.held += step.amount
+        return hold(channel, step.amount)
     }
+    return observe(channel, seenOf(ghost))
+  }
+
+  const endMove: Move<'refunded' | 'finalize'> = (channel, ghost, { kind }) => {
+    const freed = kind === 'refunded' ? ghost.held : 0n
+    ghost.balance -= kind === 'refunded' ? ghost.held : ghost.pending
+    if (kind === 'refunded') ghost.held = 0n
+    else ghost.pending = 0n
+    return observe(hold(channel, -freed), seenOf(ghost))
+  }
+
+  /** One step on the channel and on the ghost sums, which know nothing of each other. */
+  function take(channel: Channel, ghost: Ghost, step: Step): Channel {
+    if (step.kind === 'basket') return takeBasket(channel, ghost, step)
+    if (step.kind === 'refunded' || step.kind === 'finalize') return endMove(channel, ghost, step)
+    return moveMoney(channel, ghost, step)
   }
 
   holds(

@@ -6,13 +6,16 @@ import type { Change, GroupLog } from '../store/group-log.ts'
 import type { Database } from '../store/table.ts'
 import { table } from '../store/table.ts'
 import type { BankRail, Finding } from './bank-rail.ts'
-import type { Evidence, Payout } from './payout.ts'
+import type { Evidence, Payout, PayoutState } from './payout.ts'
 import { submitting, weigh } from './payout.ts'
 import type { PayoutBook } from './payout-book.ts'
 
 /** Bookings that were weighed, by the bank's own reference: a repeat says nothing new. */
 const seenEntries = table<{ endToEndId: string }>('bank-entry')
 const reportCursor = table<number>('bank-cursor')
+
+/** States in which the bank has, or may have, a payment that it has not decided for good. */
+const underWay: readonly PayoutState[] = ['SUBMITTING', 'UNKNOWN', 'SUBMITTED', 'PAID_PROVISIONAL']
 
 export type BankDesk = {
   /** One round. To be called again and again; an error leaves everything as it was on disk. */
@@ -42,7 +45,7 @@ export function createBankDesk(deps: BankDeskDeps): BankDesk {
 async function goOn(deps: BankDeskDeps, payout: Payout) {
   try {
     if (payout.state === 'FUNDED') await submit(deps, payout)
-    else if (isUndecided(deps, payout)) await inquire(deps, payout)
+    else if (isDue(deps, payout)) await inquire(deps, payout)
   } catch (cause) {
     if (cause instanceof HubError) throw cause
     const reason = cause instanceof Error ? cause.message : String(cause)
@@ -63,17 +66,34 @@ async function send(deps: BankDeskDeps, payout: Payout) {
   await apply(deps, payout, await deps.rail.submit({ messageId, xml }))
 }
 
-/** After a crash while submitting, or an answer that never came, the bank is asked before anything is sent again. */
+/**
+ * After a crash while submitting, or an answer that never came, the bank is asked before anything is sent again; and it is
+ * asked about what it has when its reports do not come.
+ */
 async function inquire(deps: BankDeskDeps, payout: Payout) {
-  if (!payout.endToEndId)
-    throw new Error(`payout ${payout.payoutId} is undecided without an end-to-end id`)
-  const answer = await deps.rail.ask(payout.endToEndId)
-  if (answer === 'resend') await send(deps, payout)
-  else await apply(deps, payout, answer)
+  const { payoutId, endToEndId, state } = payout
+  if (!endToEndId) throw new Error(`payout ${payoutId} is undecided without an end-to-end id`)
+  const answer = await deps.rail.ask(endToEndId)
+  if (answer !== 'resend') {
+    for (const finding of answer) await learn(deps, payout, finding)
+    return
+  }
+  if (state === 'SUBMITTING' || state === 'UNKNOWN') return send(deps, payout)
+  const detail = `the bank took ${endToEndId} and does not know it`
+  deps.onFault(detail)
+  await apply(deps, payout, { rank: 'answer', says: 'unknown', detail })
 }
 
-function isUndecided({ now }: BankDeskDeps, { state, nextLookAt }: Payout): boolean {
-  return (state === 'SUBMITTING' || state === 'UNKNOWN') && now() >= (nextLookAt ?? 0)
+/** A finding that cannot be used still moves on when the bank is asked next. */
+async function learn(deps: BankDeskDeps, payout: Payout, finding: Finding) {
+  const change = weighFinding(deps, finding, 'bank query')
+  if (change.rows?.length) return void (await deps.log.commit(change))
+  const detail = 'the bank has it'
+  await apply(deps, payout, { rank: 'answer', says: 'received', detail })
+}
+
+function isDue({ now }: BankDeskDeps, { state, nextLookAt }: Payout): boolean {
+  return underWay.includes(state) && now() >= (nextLookAt ?? 0)
 }
 
 async function apply({ log, book, now }: BankDeskDeps, { payoutId }: Payout, evidence: Evidence) {
@@ -86,7 +106,9 @@ async function collect(deps: BankDeskDeps) {
   const after = reportCursor.get(db, 'reports') ?? 0
   for (const { sequence, findings, fault } of await rail.collect(after)) {
     if (fault) onFault(`bank report ${sequence} was not read: ${fault}`)
-    const changes = findings.map((finding) => weighFinding(deps, finding, sequence))
+    const changes = findings.map((finding) =>
+      weighFinding(deps, finding, `bank report ${sequence}`),
+    )
     await log.commit({
       rows: [...changes.flatMap(({ rows = [] }) => rows), reportCursor.put('reports', sequence)],
       entries: changes.flatMap(({ entries = [] }) => entries),
@@ -96,19 +118,19 @@ async function collect(deps: BankDeskDeps) {
 }
 
 /** A finding about one of ours, once per bank entry, and only for the amount that was ordered. */
-function weighFinding(deps: BankDeskDeps, finding: Finding, sequence: number): Change {
+function weighFinding(deps: BankDeskDeps, finding: Finding, source: string): Change {
   const { db, book, now, onFault } = deps
   const { endToEndId, evidence, entry } = finding
   const payout = book.byEndToEndId(endToEndId)
+  const seen = entry ? [seenEntries.put(entry, { endToEndId })] : []
   const wrong = payout ? amountFault(payout, finding) : `${endToEndId} is no payout of this hub`
   if (!payout || wrong) {
-    onFault(`bank report ${sequence}: ${wrong}`)
-    return {}
+    onFault(`${source}: ${wrong}`)
+    return { rows: payout ? seen : [] }
   }
   if (entry && seenEntries.get(db, entry)) return {}
-  const seen = entry ? [seenEntries.put(entry, { endToEndId })] : []
   const next = weigh(payout, evidence, now())
-  const change = next ? book.change(next, `${evidence.rank}:${entry ?? sequence}`) : {}
+  const change = next ? book.change(next, `${evidence.rank}:${entry ?? source}`) : {}
   return { ...change, rows: [...(change.rows ?? []), ...seen] }
 }
 

@@ -4,7 +4,7 @@ import { mkdir, open, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Currency } from '#protocol/amount.ts'
 import { payee, profileOf } from './destination.ts'
-import type { BankLink } from './iso20022/bank-link.ts'
+import type { BankLink, BankPayment } from './iso20022/bank-link.ts'
 import type { StatedAmount } from './iso20022/money.ts'
 import { buildPaymentFile } from './iso20022/payment-file.ts'
 import type { Party } from './iso20022/payment-order.ts'
@@ -28,7 +28,7 @@ export type BankRail = {
   /** Writes the file where a person can find it, then hands it to the bank. */
   submit(file: { messageId: string; xml: string }): Promise<Evidence>
   /** Asks the bank about a payment; `resend` when the bank says that it has never seen it. */
-  ask(endToEndId: string): Promise<Evidence | 'resend'>
+  ask(endToEndId: string): Promise<Finding[] | 'resend'>
   /** The next reports after a sequence, each as what it says about payments. */
   collect(
     after: number,
@@ -96,20 +96,12 @@ export function createBankRail({
       switch (answer.kind) {
         case 'not-known':
           return 'resend'
-        case 'unknown':
-          return { rank: 'answer', says: 'unknown', detail: answer.reason }
+        case 'unknown': {
+          const evidence = { rank: 'answer', says: 'unknown', detail: answer.reason } as const
+          return [{ endToEndId, evidence, amount: undefined, entry: undefined }]
+        }
         case 'known':
-          return answer.payment.status === 'rejected'
-            ? {
-                rank: 'report',
-                says: 'rejected',
-                detail: `the bank rejected it: ${answer.payment.reason}`,
-              }
-            : {
-                rank: 'answer',
-                says: 'received',
-                detail: `the bank has it as ${answer.payment.status}`,
-              }
+          return paymentFindings(answer.payment)
       }
     },
     async collect(after) {
@@ -121,6 +113,40 @@ export function createBankRail({
           : { sequence, findings: [], fault: read.message }
       })
     },
+  }
+}
+
+/** What the bank itself says of a payment; its bookings under the references that its statements give them. */
+function paymentFindings(payment: BankPayment): Finding[] {
+  const { endToEndId, currency } = payment
+  const amount = { kind: 'known', amount: payment.amount, currency } as const
+  const finding = (evidence: Evidence, entry?: string): Finding => ({
+    endToEndId,
+    evidence,
+    amount,
+    entry,
+  })
+  const booked = (entry: string) =>
+    finding({ rank: 'booking', says: 'booked', detail: `the bank booked it as ${entry}` }, entry)
+  switch (payment.status) {
+    case 'received':
+    case 'accepted': {
+      const detail = `the bank has it as ${payment.status}`
+      return [finding({ rank: 'answer', says: 'received', detail })]
+    }
+    case 'rejected': {
+      const detail = `the bank rejected it: ${payment.reason}`
+      return [finding({ rank: 'report', says: 'rejected', detail })]
+    }
+    case 'booked':
+      return [booked(payment.reference)]
+    case 'returned': {
+      const detail = `the bank returned it: ${payment.reason}`
+      return [
+        booked(payment.reference),
+        finding({ rank: 'booking', says: 'returned', detail }, payment.returnReference),
+      ]
+    }
   }
 }
 

@@ -103,7 +103,7 @@ export function weigh(payout: Payout, evidence: Evidence, now: number): Transiti
     case 'booking':
       return weighBooking(payout, evidence)
     case 'report':
-      return weighReport(payout, evidence)
+      return weighReport(payout, evidence, now)
     case 'answer':
       return weighAnswer(payout, evidence, now)
   }
@@ -111,6 +111,13 @@ export function weigh(payout: Payout, evidence: Evidence, now: number): Transiti
 
 /** How long after an unknown outcome the bank is asked, in milliseconds. */
 export const quietPeriodMs = 2_000
+const longestPauseMs = 3_600_000
+
+/** When the bank is asked about what it has but did not report: soon at first, then ever more seldom, because reports get lost. */
+function lookAgainAt({ requestedAt }: Payout, now: number): number {
+  const pause = Math.floor((now - requestedAt) / 2)
+  return now + Math.min(Math.max(pause, quietPeriodMs), longestPauseMs)
+}
 
 function weighBooking(payout: Payout, { says, detail }: Ranked<'booking'>): Transition | undefined {
   if (payout.state === 'RETURNED') return undefined
@@ -127,16 +134,21 @@ function weighBooking(payout: Payout, { says, detail }: Ranked<'booking'>): Tran
   return { payout: { ...payout, ...at('RETURNED', detail, 'creator', null) }, legs }
 }
 
-function weighReport(payout: Payout, { says, detail }: Ranked<'report'>): Transition | undefined {
+function weighReport(
+  payout: Payout,
+  { says, detail }: Ranked<'report'>,
+  now: number,
+): Transition | undefined {
+  const next = lookAgainAt(payout, now)
   if (!['SUBMITTING', 'SUBMITTED', 'UNKNOWN', 'PAID_PROVISIONAL'].includes(payout.state))
     return undefined
   switch (says) {
     case 'accepted':
       if (payout.state === 'SUBMITTED' || payout.state === 'PAID_PROVISIONAL') return undefined
-      return { payout: { ...payout, ...at('SUBMITTED', detail, 'bank', null) }, legs: [] }
+      return { payout: { ...payout, ...at('SUBMITTED', detail, 'bank', next) }, legs: [] }
     case 'completed':
       if (payout.state === 'PAID_PROVISIONAL') return undefined
-      return { payout: { ...payout, ...at('PAID_PROVISIONAL', detail, 'bank', null) }, legs: [] }
+      return { payout: { ...payout, ...at('PAID_PROVISIONAL', detail, 'bank', next) }, legs: [] }
     case 'rejected':
       return { payout: { ...payout, ...at('REJECTED', detail, 'operator', null) }, legs: [] }
   }
@@ -147,10 +159,13 @@ function weighAnswer(
   { says, detail }: Ranked<'answer'>,
   now: number,
 ): Transition | undefined {
+  const nextLookAt = lookAgainAt(payout, now)
+  if (payout.state === 'SUBMITTED' || payout.state === 'PAID_PROVISIONAL')
+    return { payout: { ...payout, nextLookAt }, legs: [] }
   if (payout.state !== 'SUBMITTING' && payout.state !== 'UNKNOWN') return undefined
   const position =
     says === 'received'
-      ? at('SUBMITTED', detail, 'bank', null)
+      ? at('SUBMITTED', detail, 'bank', nextLookAt)
       : at('UNKNOWN', `${detail}; the bank will be asked`, 'hub', now + quietPeriodMs)
   return { payout: { ...payout, ...position }, legs: [] }
 }

@@ -338,9 +338,30 @@ describe('cash-out at a difficult bank', () => {
       const { payouts } = assertAnswer(answer, 200) as { payouts: PayoutView[] }
       const ids = payouts.map(({ endToEndId }) => endToEndId)
       assert.equal(new Set(ids).size, payouts.length)
-      const unknown = await hub.call({ path: `/v1/payouts/0x${'00'.repeat(32)}`, token: painter.token })
+      const unknown = await hub.call({
+        path: `/v1/payouts/0x${'00'.repeat(32)}`,
+        token: painter.token,
+      })
       assertProblem(unknown, 'unknown_payout')
       await assertSameBooks()
+    })
+  })
+
+  describe('a bank that books another amount than it was told', () => {
+    it('is not believed: the payout is not SETTLED by that, and nothing is booked (R18, I9)', async () => {
+      await fault({ misbook: 1 })
+      const started = await cashOut()
+      const { nextLookAt } = await endsIn(started, 'SUBMITTED')
+      const asked = await eventually(
+        async () => {
+          const path = `/v1/payouts/${started.payout.payoutId}`
+          const { body } = await hub.call({ path, token: painter.token })
+          return { state: body['state'], look: String(body['nextLookAt']) }
+        },
+        ({ look }) => look !== 'null' && BigInt(look) > (nextLookAt ?? 0n),
+      )
+      assert.equal(asked.state, 'SUBMITTED')
+      assert.deepEqual(await ledgerOf(started.quote.hash), [])
     })
   })
 

@@ -52,8 +52,7 @@ describe('kill -9 in the middle of a cash-out', () => {
     return order
   }
 
-  const post = ({ body }: Order) =>
-    hub.call({ path: '/v1/payouts', token: painter.token, body })
+  const post = ({ body }: Order) => hub.call({ path: '/v1/payouts', token: painter.token, body })
 
   const endsIn = ({ quote }: Order, state: PayoutView['state']) =>
     payoutIn(hub, painter, { payoutId: quote.hash, state })
@@ -109,7 +108,7 @@ describe('kill -9 in the middle of a cash-out', () => {
     /** Runs a payout up to a bank that says nothing, kills the hub there, and starts it again at the bank itself. */
     async function killWhileSubmitting(passOn: boolean): Promise<Order> {
       silent = await openSilentBank(bankUrl, passOn)
-      await hub.world.hub.stop()
+      await hub.world.hub.kill()
       await hub.world.restartHub({ JANDON_BANK_URL: silent.url })
       const order = await newOrder()
       assertAnswer(await post(order), 202)

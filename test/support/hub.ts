@@ -10,6 +10,7 @@ import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
 import { hardhat } from 'viem/chains'
 import type { HubInfo } from '#protocol/messages/hub.ts'
 import { hubInfo } from '#protocol/messages/hub.ts'
+import { toJson } from '#protocol/messages/wire.ts'
 import type { World } from '../../scripts/world/world.ts'
 import { startWorld } from '../../scripts/world/world.ts'
 import type { Answer, Call, Fields } from './http.ts'
@@ -102,7 +103,7 @@ export async function eventually<T>(
   for (;;) {
     const value = await read()
     if (isSo(value)) return value
-    if (Date.now() > deadline) assert.fail(`still not so: ${JSON.stringify(value)}`)
+    if (Date.now() > deadline) assert.fail(`still not so: ${toJson(value)}`)
     await new Promise((resolve) => setTimeout(resolve, pauseMs))
   }
 }

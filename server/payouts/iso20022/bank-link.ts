@@ -44,7 +44,7 @@ const paymentSchema = z.discriminatedUnion('status', [
 type BankProblem = z.infer<typeof problemSchema>
 
 /** A payment as the bank has it: `amount` in minor units, `reference` the bank's own (AcctSvcrRef). */
-type BankPayment = z.infer<typeof paymentSchema>
+export type BankPayment = z.infer<typeof paymentSchema>
 
 /** `unknown` means that the file may have arrived: ask, or wait for a report, before it is sent again. */
 export type Submission =

@@ -1,0 +1,99 @@
+// A hub's books over a real chain and a real disk: the parts that follow, accept and compare, put together as the hub does.
+
+import type { Address } from 'viem'
+import type { PrivateKeyAccount } from 'viem/accounts'
+import { hardhat } from 'viem/chains'
+import { channelsDomainSeparator } from '#protocol/channel.ts'
+import { lowerCase } from '#protocol/signature.ts'
+import { createFollower } from '../chain/follower.ts'
+import { createReserves } from '../chain/reserves.ts'
+import { createBaskets } from '../channels/baskets.ts'
+import { loadChannels } from '../channels/registry.ts'
+import { createSignatureBackend } from '../channels/signature-backend.ts'
+import { loadCreators } from '../creators/creators.ts'
+import { loadVaultAccounts } from '../creators/vault-accounts.ts'
+import { balanceOf } from '../ledger/entry.ts'
+import type { Database } from '../store/table.ts'
+import type { ChainFixture, FundedChannel } from './chain.ts'
+import { signCreator, signTip } from './chain.ts'
+import { openLog } from './disk.ts'
+
+export const feeAccount: Address = `0x${'fe'.repeat(20)}`
+
+export type Books = Awaited<ReturnType<typeof openBooks>>
+
+/** Opens the books as they are on disk. Nothing follows the chain but `follower.tick`. */
+export async function openBooks(
+  chain: ChainFixture,
+  db: Database,
+  { confirmations = 0 }: { confirmations?: number } = {},
+) {
+  const { deployment, client, token } = chain
+  const { log, balances } = await openLog(db)
+  const channels = await loadChannels(db)
+  const vaultAccounts = await loadVaultAccounts(db)
+  const hub = { chainId: hardhat.id, hubAccount: deployment.hubAccount }
+  const creators = await loadCreators({ db, log, chain: client, hub })
+  const terms = {
+    contract: deployment.channels,
+    receiver: deployment.vault,
+    receiverAuthorizer: deployment.hubAccount,
+    tokens: deployment.tokens.map(({ address }) => address),
+    withdrawDelay: { minimum: 86_400, maximum: 2_592_000 },
+  }
+  const follower = createFollower({
+    db,
+    log,
+    chain: client,
+    deployment,
+    channels,
+    vaultAccounts,
+    terms,
+    feeAccount,
+    now: Date.now,
+    confirmations,
+    consequences: [],
+  })
+  const reserves = createReserves({
+    chain: client,
+    deployment,
+    channels,
+    balances,
+    block: follower.taken,
+  })
+  const baskets = createBaskets({
+    db,
+    log,
+    balances,
+    channels,
+    creators,
+    vaultAccounts,
+    backend: createSignatureBackend(),
+    separatorOf: (address) => channelsDomainSeparator({ chainId: hardhat.id, address }),
+    fees: { basisPoints: 100n, account: feeAccount },
+    now: Date.now,
+    assertOpen: () => reserves.assertEqual(),
+  })
+  return {
+    log,
+    balances,
+    channels,
+    vaultAccounts,
+    follower,
+    reserves,
+    baskets,
+    book: (account: string) => balanceOf(balances, account, token),
+    /** A registered creator. */
+    async newCreator(): Promise<{ key: PrivateKeyAccount; account: Address }> {
+      const key = await chain.party()
+      await creators.register(await signCreator(deployment, key))
+      return { key, account: lowerCase(key.address) }
+    },
+    /** Tips on a channel, under a voucher for exactly what is charged then. */
+    async tip(channel: FundedChannel, { to, amount }: { to: Address; amount: bigint }) {
+      const { charged, held } = channels.amounts(channels.get(channel.id))
+      const maximum = charged + held + amount
+      return baskets.accept(await signTip(channel, { to, amount, maximum }))
+    },
+  }
+}
