@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import type { Address, Hex } from 'viem'
-import { maxAmount } from '#protocol/amount.ts'
+import { larger, maxAmount, smaller } from '#protocol/amount.ts'
+import type { ChannelConfig } from '#protocol/channel.ts'
 import { withdrawDelayBounds } from '#protocol/channel.ts'
+import type { ErrorCode } from '#protocol/errors.ts'
 import { HubError } from '#protocol/errors.ts'
 import { addresses, amounts, holds } from '#protocol/testing/arbitrary.ts'
 import type { Channel, ChannelTerms } from './channel.ts'
@@ -28,7 +30,7 @@ const terms: ChannelTerms = {
   tokens: [account('d'), account('e')],
   withdrawDelay: withdrawDelayBounds,
 }
-const config = {
+const config: ChannelConfig = {
   payer: account('1'),
   payerAuthorizer: account('2'),
   receiver: terms.receiver,
@@ -70,8 +72,8 @@ function oracle(
   },
   { added, offered }: { added: bigint; offered: bigint },
 ): boolean {
-  const leaving = [money.pending, money.early ?? 0n].reduce((a, b) => (a < b ? b : a))
-  const bound = money.ceiling < offered ? offered : money.ceiling
+  const leaving = larger(money.pending, money.early ?? 0n)
+  const bound = larger(money.ceiling, offered)
   const total = money.charged + money.held + added
   return total <= bound && total + leaving <= money.balance
 }
@@ -82,7 +84,7 @@ describe('configRefusal', () => {
     assert.equal(configRefusal({ ...config, token: account('e') }, terms), undefined)
   })
 
-  const refused = [
+  const refused: [ErrorCode, Partial<ChannelConfig>][] = [
     ['authorizer_required', { payerAuthorizer: zeroAddress }],
     ['wrong_receiver', { receiver: account('9') }],
     ['wrong_receiver_authorizer', { receiverAuthorizer: account('9') }],
@@ -91,7 +93,7 @@ describe('configRefusal', () => {
     ['withdraw_delay_out_of_range', { withdrawDelay: withdrawDelayBounds.maximum + 1 }],
     ['withdraw_delay_out_of_range', { withdrawDelay: 0 }],
     ['withdraw_delay_out_of_range', { withdrawDelay: 2 ** 40 - 1 }],
-  ] as const
+  ]
   for (const [code, change] of refused) {
     it(`is ${code} for ${Object.entries(change).join(' ')} (R7)`, () => {
       assert.equal(configRefusal({ ...config, ...change }, terms), code)
@@ -107,7 +109,8 @@ describe('configRefusal', () => {
   it('answers the first of several reasons, in the order of the checks (R13)', () => {
     const all = refused.slice(0, 5)
     for (let first = 0; first < all.length; first += 1) {
-      const wrong = all.slice(first).reduce((into, [, change]) => ({ ...into, ...change }), config)
+      const changes = all.slice(first).map(([, change]) => change)
+      const wrong: ChannelConfig = Object.assign({ ...config }, ...changes)
       assert.equal(configRefusal(wrong, terms), all[first]?.[0])
     }
   })
@@ -360,10 +363,12 @@ describe('assertSound', () => {
 })
 
 describe('the life of a channel', () => {
+  type MoneyKind = 'deposit' | 'claim' | 'withdraw' | 'refund'
+  type EndKind = 'refunded' | 'finalize'
   type Step =
     | { kind: 'basket'; added: bigint; offered: bigint }
-    | { kind: 'deposit' | 'claim' | 'withdraw' | 'refund'; amount: bigint }
-    | { kind: 'refunded' | 'finalize' }
+    | { kind: MoneyKind; amount: bigint }
+    | { kind: EndKind }
   const small = fc.bigInt({ min: 0n, max: 40n })
   const step: fc.Arbitrary<Step> = fc.oneof(
     {
@@ -411,7 +416,7 @@ describe('the life of a channel', () => {
   type Move<Kind extends Step['kind']> = (
     channel: Channel,
     ghost: Ghost,
-    step: Extract<Step, { kind: Kind }>,
+    step: Step & { kind: Kind },
   ) => Channel
 
   const takeBasket: Move<'basket'> = (channel, ghost, basket) => {
@@ -420,11 +425,11 @@ describe('the life of a channel', () => {
     assert.equal(result.code === undefined, oracle(money, basket))
     if (result.code !== undefined) return channel
     ghost.baskets += basket.added
-    ghost.ceiling = [ghost.ceiling, basket.offered].reduce((a, b) => (a < b ? b : a))
+    ghost.ceiling = larger(ghost.ceiling, basket.offered)
     return result.channel
   }
 
-  const moveMoney: Move<'deposit' | 'claim' | 'withdraw' | 'refund'> = (channel, ghost, step) => {
+  const moveMoney: Move<MoneyKind> = (channel, ghost, step) => {
     const unclaimed = ghost.baskets - ghost.claimed
     const unspent = ghost.balance - ghost.baskets - ghost.held - ghost.pending
     switch (step.kind) {
@@ -432,7 +437,7 @@ describe('the life of a channel', () => {
         ghost.balance += step.amount
         break
       case 'claim':
-        ghost.claimed += unclaimed < step.amount ? unclaimed : step.amount
+        ghost.claimed += smaller(unclaimed, step.amount)
         break
       case 'withdraw':
         ghost.pending += unspent < step.amount ? 0n : step.amount
@@ -445,7 +450,7 @@ describe('the life of a channel', () => {
     return observe(channel, seenOf(ghost))
   }
 
-  const endMove: Move<'refunded' | 'finalize'> = (channel, ghost, { kind }) => {
+  const endMove: Move<EndKind> = (channel, ghost, { kind }) => {
     const freed = kind === 'refunded' ? ghost.held : 0n
     ghost.balance -= kind === 'refunded' ? ghost.held : ghost.pending
     if (kind === 'refunded') ghost.held = 0n
@@ -456,8 +461,8 @@ describe('the life of a channel', () => {
   /** One step on the channel and on the ghost sums, which know nothing of each other. */
   function take(channel: Channel, ghost: Ghost, step: Step): Channel {
     if (step.kind === 'basket') return takeBasket(channel, ghost, step)
-    if (step.kind === 'refunded' || step.kind === 'finalize') return endMove(channel, ghost, step)
-    return moveMoney(channel, ghost, step)
+    if ('amount' in step) return moveMoney(channel, ghost, step)
+    return endMove(channel, ghost, step)
   }
 
   holds(

@@ -188,14 +188,17 @@ export function createGroupLog({
   async function writeGroup(group: OpenGroup) {
     const levels = merkleLevels(group.tips.map(({ leaf }) => leafHash(leaf)))
     const at = now()
-    const entries = entryRows(group.number, [...tipsEntry(group, at), ...group.entries])
+    const journal = [
+      ...tipsRow(group, epoch),
+      ...entryRows(group.number, [...tipsEntry(group, at), ...group.entries]),
+    ]
     const header: GroupHeader = {
       epoch,
       number: group.number,
       previous: head.hash,
       tipsRoot: bytesToHex(levels.at(-1)?.[0] ?? new Uint8Array(32)),
       tipCount: group.tips.length,
-      journalHash: journalHash(entries),
+      journalHash: journalHash(journal),
       closedAt: BigInt(at),
     }
     const headerSignature = sign(headerDigest(header, separator))
@@ -206,8 +209,8 @@ export function createGroupLog({
     try {
       await writeSynced(db, [
         ...group.rows,
-        ...tipRows(group, epoch),
-        ...entries,
+        ...journal,
+        ...indexRows(number, tips),
         ...balanceRows(balances, group.touched),
         ...events.rows,
         groups.put(sortable(number), stored),
@@ -254,9 +257,9 @@ export function readCommitted(
   }
 }
 
-/** The hash over the ledger entries of a group, as they stand on disk. */
-export function journalHash(entries: readonly StoredRow[]): Hex {
-  const running = entries.reduce<Uint8Array>(
+/** The hash over a group's row of tips, if it has any, and its ledger entries, as they stand on disk. */
+export function journalHash(rows: readonly StoredRow[]): Hex {
+  const running = rows.reduce<Uint8Array>(
     (hash, { key, value }) => keccakBytes(concatBytes([hash, stringToBytes(key), value])),
     new Uint8Array(32),
   )
@@ -281,12 +284,9 @@ function tipsEntry({ number, tipLegs }: OpenGroup, at: number): Entry[] {
   return [entry]
 }
 
-function tipRows({ number, tips, secret }: OpenGroup, epoch: Hex): Row[] {
+function tipsRow({ number, tips, secret }: OpenGroup, epoch: Hex): StoredRow[] {
   if (tips.length === 0) return []
-  return [
-    groupTips.put(sortable(number), encodeTips(tips, { epoch, secret })),
-    ...indexRows(number, tips),
-  ]
+  return [groupTips.row(sortable(number), encodeTips(tips, { epoch, secret }))]
 }
 
 function newGroup(number: bigint, secret: Hex): OpenGroup {

@@ -111,6 +111,17 @@ describe('walkGroups', () => {
       }
       await assertDamaged(number, [groupTips.put(key, row.subarray(0, row.length - 200))])
     })
+
+    it(`names group ${number} for each byte of its tips, messages too, that one bit is flipped in (I7)`, async () => {
+      const key = sortable(number)
+      const row = groupTips.get(disk.db, key)
+      assert.ok(row)
+      for (let offset = 0; offset < row.length; offset += 1) {
+        const changed = Uint8Array.from(row)
+        changed[offset] = (changed[offset] ?? 0) ^ (1 << (offset % 8))
+        await assertDamaged(number, [groupTips.put(key, changed)])
+      }
+    })
   }
 
   it('names a group to which tips were added (I7)', async () => {

@@ -62,9 +62,14 @@ async function assertRows(db: Database, { header }: StoredGroup) {
   if (leaves.length !== header.tipCount || bytesToHex(root) !== header.tipsRoot) {
     throw damaged(number, 'its tips are not the ones that were committed')
   }
+  const tips = await groupTips.rows(db, {
+    after: sortable(number - 1n),
+    before: `${sortable(number)}0`,
+    limit: 1,
+  })
   const entries = await ledgerEntries.rows(db, groupRange(number))
-  if (journalHash(entries) !== header.journalHash) {
-    throw damaged(number, 'its ledger entries are not the ones that were committed')
+  if (journalHash([...tips, ...entries]) !== header.journalHash) {
+    throw damaged(number, 'its tips or ledger entries are not the ones that were committed')
   }
 }
 
