@@ -8,7 +8,12 @@ export default defineConfig({
   solidity: {
     version: '0.8.37',
     path: new URL('./node_modules/solc/soljson.js', import.meta.url).pathname,
-    settings: { viaIR: true, optimizer: { enabled: true, runs: 1_000_000 }, evmVersion: 'prague' },
+    settings: {
+      viaIR: true,
+      optimizer: { enabled: true, runs: 1_000_000 },
+      evmVersion: 'prague',
+      outputSelection: { '*': { '*': ['storageLayout'] } },
+    },
   },
   // Short enough for every run; `npm run torture` asks for more.
   test: {

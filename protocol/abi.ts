@@ -196,7 +196,7 @@ export const testTokenAbi = parseAbi([
   'function balanceOf(address account) view returns (uint256)',
   'function cancelAuthorization(address authorizer, bytes32 nonce, uint8 v, bytes32 r, bytes32 s)',
   'function cancelAuthorization(address authorizer, bytes32 nonce, bytes signature)',
-  'function decimals() pure returns (uint8)',
+  'function decimals() view returns (uint8)',
   'function eip712Domain() view returns (bytes1 fields, string name, string version, uint256 chainId, address verifyingContract, bytes32 salt, uint256[] extensions)',
   'function mint(address to, uint256 amount)',
   'function name() view returns (string)',

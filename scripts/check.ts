@@ -32,6 +32,11 @@ const checks: readonly { name: string; command: readonly [string, ...string[]]; 
   { name: 'unused code', command: ['knip'], mend: 'remove it, or name its use in knip.json' },
   { name: 'generated ABI', command: ['node', 'scripts/abi.ts', '--check'], mend: 'npm run abi' },
   {
+    name: 'storage layout',
+    command: ['node', 'scripts/layout.ts', '--check'],
+    mend: 'node scripts/layout.ts, if the change is meant',
+  },
+  {
     name: 'fixed vectors',
     command: ['node', 'scripts/vectors.ts', '--check'],
     mend: 'node scripts/vectors.ts',

@@ -93,7 +93,7 @@ contract TestToken is ERC20Permit, ERC3009, IErc3009Bytes {
     }
 
     /// @inheritdoc ERC20
-    function decimals() public pure override returns (uint8) {
+    function decimals() public view virtual override returns (uint8) {
         return 6;
     }
 

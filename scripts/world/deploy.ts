@@ -1,21 +1,27 @@
 // Puts the contracts on a local chain: jandon's own, and the same code where x402 clients look for the canonical ones.
 
-import { readFile } from 'node:fs/promises'
-import type { Abi, Address, Hex } from 'viem'
-import { createTestClient, createWalletClient, http, publicActions } from 'viem'
+import type { Address } from 'viem'
+import {
+  createTestClient,
+  createWalletClient,
+  http,
+  keccak256,
+  publicActions,
+  stringToHex,
+} from 'viem'
 import type { PrivateKeyAccount } from 'viem/accounts'
 import { hardhat } from 'viem/chains'
-import { hubAccountAbi } from '#protocol/abi.ts'
 import { lowerCase } from '#protocol/signature.ts'
 import type { Deployment } from '#server/chain/deployment.ts'
-
-/** Where every chain has the x402 contracts; npm clients know no other place. */
-const canonical: { channels: Address; erc3009Collector: Address } = {
-  channels: '0x4020074e9dF2ce1deE5A9C1b5c3f541D02a10003',
-  erc3009Collector: '0x4020806089470a89826cB9fB1f4059150b550004',
-}
-
-type Artifact = { abi: Abi; bytecode: Hex }
+import {
+  canonical,
+  deployContract,
+  deployContracts,
+  erc3009CollectorPath,
+  permit2CollectorPath,
+  testTokenPath,
+} from '../deploy/contracts.ts'
+import { proxy } from '../deploy/create2.ts'
 
 /** Deploys everything with a test token. `deployer` needs gas; `operator` will run the hub account. */
 export async function deployWorld({
@@ -30,46 +36,36 @@ export async function deployWorld({
   const chain = connectChain(rpcUrl)
   const wallet = createWalletClient({ account: deployer, chain: hardhat, transport: http(rpcUrl) })
   const startBlock = Number(await chain.getBlockNumber())
+  const salt = keccak256(stringToHex('jandon'))
+  const deps = { chain, wallet, report: () => {} }
+  const place = (address: Address, bytecode: `0x${string}`) => chain.setCode({ address, bytecode })
 
-  async function deploy(path: string, args: readonly unknown[] = []): Promise<Address> {
-    const { abi, bytecode } = await readArtifact(path)
-    const hash = await wallet.deployContract({ abi, bytecode, args })
-    const { contractAddress } = await chain.waitForTransactionReceipt({ hash })
-    if (!contractAddress) throw new Error(`${path} was not deployed`)
-    return lowerCase(contractAddress)
+  async function placeCanonical(address: Address, path: string, args: readonly unknown[]) {
+    const deployed = await deployContract(deps, path, { args, salt })
+    await place(address, await codeAt(deployed.address))
   }
 
-  async function place(address: Address, { codeOf }: { codeOf: Address }) {
-    const bytecode = await chain.getCode({ address: codeOf })
-    if (!bytecode) throw new Error(`there is no code at ${codeOf}`)
-    await chain.setCode({ address, bytecode })
+  async function codeAt(address: Address) {
+    const code = await chain.getCode({ address })
+    if (!code) throw new Error(`there is no code at ${address}`)
+    return code
   }
 
-  const channels = await deploy('contracts/PaymentChannels.sol/PaymentChannels.json')
-  const collector = 'contracts/collectors/Erc3009DepositCollector.sol/Erc3009DepositCollector.json'
-  const erc3009Collector = await deploy(collector, [channels])
-  await place(canonical.channels, { codeOf: channels })
-  await place(canonical.erc3009Collector, { codeOf: await deploy(collector, [canonical.channels]) })
-  const hubAccount = await deploy('contracts/HubAccount.sol/HubAccount.json', [
-    deployer.address,
+  await place(proxy.address, proxy.code)
+  const { found: _, ...deployed } = await deployContracts(deps, {
+    admin: deployer.address,
     operator,
-    channels,
-    canonical.channels,
-  ])
-  const vault = await chain.readContract({
-    address: hubAccount,
-    abi: hubAccountAbi,
-    functionName: 'vault',
+    salt,
   })
-  const token = await deploy('contracts/test/TestToken.sol/TestToken.json')
+  await place(canonical.channels, await codeAt(deployed.channels))
+  await placeCanonical(canonical.erc3009Collector, erc3009CollectorPath, [canonical.channels])
+  await placeCanonical(canonical.permit2Collector, permit2CollectorPath, [canonical.channels])
+  const { address: token } = await deployContract(deps, testTokenPath, { args: [], salt })
   return {
     chainId: hardhat.id,
     startBlock,
-    channels,
+    ...deployed,
     canonicalChannels: lowerCase(canonical.channels),
-    erc3009Collector,
-    hubAccount,
-    vault: lowerCase(vault),
     tokens: [
       { address: token, name: 'Jandon Test Dollar', version: '1', symbol: 'JTD', decimals: 6 },
     ],
@@ -84,9 +80,4 @@ export function connectChain(rpcUrl: string) {
     transport: http(rpcUrl),
     pollingInterval: 50,
   }).extend(publicActions)
-}
-
-async function readArtifact(path: string): Promise<Artifact> {
-  const text = await readFile(new URL(`../../artifacts/${path}`, import.meta.url), 'utf8')
-  return JSON.parse(text) as Artifact
 }

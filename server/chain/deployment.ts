@@ -19,6 +19,7 @@ const deployment = z.strictObject({
   channels: address,
   canonicalChannels: address.nullable(),
   erc3009Collector: address,
+  permit2Collector: address.optional(),
   hubAccount: address,
   vault: address,
   tokens: z.array(listedToken).min(1),
