@@ -79,16 +79,10 @@ contract Erc3009DepositCollector is IDepositCollector {
         bytes calldata data
     ) private {
         Authorization calldata authorization = _authorizationOf(data);
-        uint256 validAfter = authorization.validAfter;
-        uint256 validBefore = authorization.validBefore;
-        bytes calldata signature = authorization.signature;
         bytes32 nonce = Hashes.efficientKeccak256(channelId, bytes32(authorization.salt));
+        bytes calldata signature = authorization.signature;
         if (signature.length == 65) {
-            (uint8 v, bytes32 r, bytes32 s) = ECDSA.parseCalldata(signature);
-            bytes memory call = abi.encodeCall(
-                IERC3009.receiveWithAuthorization,
-                (payer, address(this), amount, validAfter, validBefore, nonce, v, r, s)
-            );
+            bytes memory call = _callOfKey(payer, amount, nonce, authorization, signature);
             if (payer.code.length == 0) {
                 Address.functionCall(token, call);
                 return;
@@ -102,11 +96,37 @@ contract Erc3009DepositCollector is IDepositCollector {
             payer,
             address(this),
             amount,
-            validAfter,
-            validBefore,
+            authorization.validAfter,
+            authorization.validBefore,
             nonce,
             signature
         );
+    }
+
+    /// @dev The call that every ERC-3009 token takes, with the signature of a key as v, r, s.
+    function _callOfKey(
+        address payer,
+        uint256 amount,
+        bytes32 nonce,
+        Authorization calldata authorization,
+        bytes calldata signature
+    ) private view returns (bytes memory) {
+        (uint8 v, bytes32 r, bytes32 s) = ECDSA.parseCalldata(signature);
+        return
+            abi.encodeCall(
+                IERC3009.receiveWithAuthorization,
+                (
+                    payer,
+                    address(this),
+                    amount,
+                    authorization.validAfter,
+                    authorization.validBefore,
+                    nonce,
+                    v,
+                    r,
+                    s
+                )
+            );
     }
 
     /// @dev Decoding to memory would copy the signature, for 400 gas. `abi.encode` of four values lays them out as
