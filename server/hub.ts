@@ -280,6 +280,7 @@ export async function openHub(config: Config, surroundings: Surroundings) {
       gate.close('the hub is stopping')
       runner.stop()
       follower.stop()
+      transactions.stop()
       live.close()
       await log.close()
       await db.close()

@@ -106,9 +106,9 @@ describe('createTransactions', () => {
   }
 
   /** As after a start: a log and transactions over what is on disk. */
-  async function start(chain: PublicClient = clientWith(), db = disk.db) {
+  async function start(chain: PublicClient = clientWith(), db = disk.db, patienceMs = 30_000) {
     const { log } = await openLog(db)
-    return createTransactions({ db, log, chain, account, chainId: hardhat.id })
+    return createTransactions({ db, log, chain, account, chainId: hardhat.id, patienceMs })
   }
 
   const cut = () => Promise.reject(new HttpRequestError({ url: part.url, details: 'cut off' }))
@@ -327,6 +327,41 @@ describe('createTransactions', () => {
       assert.deepEqual(resent, hashes)
       for (const hash of hashes) await transactions.mined(hash)
       assert.equal(await countOf('latest'), 3)
+    })
+  })
+
+  describe('mined', () => {
+    it('sends again what never arrived, while the hub goes on, and has one effect (R12)', async () => {
+      let isCut = true
+      let attempts = 0
+      const client = clientWith((_raw, pass) => {
+        attempts += 1
+        return isCut ? cut() : pass()
+      })
+      const transactions = await start(client, disk.db, 200)
+      const before = await minted()
+      const hash = await transactions.send(callOf(token))
+      const waiting = transactions.mined(hash)
+      while (attempts < 3) await settleTurns()
+      assert.equal(await countOf('pending'), 0)
+      isCut = false
+      assert.equal((await waiting).status, 'success')
+      assert.equal(await minted(), before + 1n)
+      assert.equal(await countOf('pending'), 1)
+    })
+
+    it('rejects when the hub stops, and not before', async () => {
+      const transactions = await start(clientWith(cut))
+      const hash = await transactions.send(callOf(token))
+      let isOver = false
+      const over = assert.rejects(transactions.mined(hash), /the hub is stopping/).then(() => {
+        isOver = true
+      })
+      await settleTurns()
+      assert.equal(isOver, false)
+      transactions.stop()
+      await over
+      await assert.rejects(transactions.mined(hash), /the hub is stopping/)
     })
   })
 })

@@ -7,7 +7,6 @@ import {
   decodeErrorResult,
   keccak256,
   TransactionReceiptNotFoundError,
-  WaitForTransactionReceiptTimeoutError,
 } from 'viem'
 import type { PrivateKeyAccount } from 'viem/accounts'
 import { creatorVaultAbi, hubAccountAbi, paymentChannelsAbi, testTokenAbi } from '#protocol/abi.ts'
@@ -34,12 +33,14 @@ export type Transactions = {
    */
   send(call: Call, rowsWith?: (hash: Hex) => readonly Row[]): Promise<Hex>
   /**
-   * Waits until a transaction is mined. One that is not after a while is sent again, because its broadcast may have failed
-   * or a node may have forgotten it, and the wait ends with an error, to be begun again.
+   * Waits until a transaction is mined, and sends it again from time to time, because its broadcast may have failed or a
+   * node may have forgotten it.
    */
   mined(hash: Hex): Promise<TransactionReceipt>
   /** Sends again, byte for byte, whatever was stored but not seen mined. */
   resume(): Promise<void>
+  /** Ends every wait; what is not mined yet goes on after the next start. */
+  stop(): void
 }
 
 const errorAbi = [
@@ -66,6 +67,7 @@ export function createTransactions({
   patienceMs?: number
 }): Transactions {
   let line: Promise<unknown> = Promise.resolve()
+  const stopping = new AbortController()
 
   return {
     sender: account.address,
@@ -86,6 +88,7 @@ export function createTransactions({
         if (value.state === 'signed' && !(await isMined(value.hash))) await broadcast(value.raw)
       }
     },
+    stop: () => stopping.abort(new Error('the hub is stopping')),
   }
 
   async function sendNow(call: Call, rowsWith: (hash: Hex) => readonly Row[]): Promise<Hex> {
@@ -140,10 +143,21 @@ export function createTransactions({
   }
 
   async function waitFor(hash: Hex, raw: Hex | undefined) {
+    for (;;) {
+      const receipt = await waitAWhile(hash)
+      if (receipt) return receipt
+      if (raw) await broadcast(raw)
+    }
+  }
+
+  /** The receipt, or `undefined` when the transaction takes too long. */
+  async function waitAWhile(hash: Hex): Promise<TransactionReceipt | undefined> {
+    const patience = AbortSignal.timeout(patienceMs)
+    const signal = AbortSignal.any([patience, stopping.signal])
     try {
-      return await chain.waitForTransactionReceipt({ hash, retryCount: 1_000, timeout: patienceMs })
+      return await chain.waitForTransactionReceipt({ hash, signal, timeout: 0 })
     } catch (cause) {
-      if (raw && cause instanceof WaitForTransactionReceiptTimeoutError) await broadcast(raw)
+      if (patience.aborted && !stopping.signal.aborted) return undefined
       throw cause
     }
   }
