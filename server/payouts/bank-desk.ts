@@ -130,8 +130,17 @@ function weighFinding(deps: BankDeskDeps, finding: Finding, source: string): Cha
   }
   if (entry && seenEntries.get(db, entry)) return {}
   const next = weigh(payout, evidence, now())
+  if (isSecondTime(payout, evidence)) {
+    onFault(`${source}: ${endToEndId} is ${evidence.says} a second time, as ${entry}`)
+  }
   const change = next ? book.change(next, `${evidence.rank}:${entry ?? source}`) : {}
   return { ...change, rows: [...(change.rows ?? []), ...seen] }
+}
+
+/** Another entry of the bank for what was booked, or returned, before: it may have paid twice, and a person must look. */
+function isSecondTime({ state }: Payout, { rank, says }: Evidence): boolean {
+  if (rank !== 'booking') return false
+  return says === 'booked' ? state === 'SETTLED' : state === 'RETURNED'
 }
 
 function amountFault({ quote }: Payout, { endToEndId, amount }: Finding): string | undefined {
