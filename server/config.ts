@@ -1,6 +1,7 @@
 // The only reader of the environment. Every setting has a unit in its name or its comment, and a bad one stops the start.
 
 import { readFile } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
 
 import { z } from 'zod'
 import type { Currency } from '#protocol/amount.ts'
@@ -54,6 +55,13 @@ const environment = z.object({
   ),
   JANDON_RESERVES_MS: number(3_600_000, 2 ** 31).describe('pause between reserve checks, ms'),
   JANDON_MAX_WAITING: number(10_000, 1_000_000).describe('requests that may wait for the disk'),
+  JANDON_SIGNATURE_WORKERS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(64)
+    .default(Math.max(1, availableParallelism() - 1))
+    .describe('threads that check signatures'),
   JANDON_BANK_URL: z
     .url()
     .optional()

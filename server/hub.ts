@@ -12,10 +12,12 @@ import { createReserves } from './chain/reserves.ts'
 import { createTransactions } from './chain/transactions.ts'
 import { tipEvent } from './channels/basket-change.ts'
 import { createBaskets } from './channels/baskets.ts'
+import { claimProof } from './channels/claim-proof.ts'
 import { createDeposits } from './channels/deposits.ts'
 import { loadRefunds } from './channels/refunds.ts'
 import { loadChannels } from './channels/registry.ts'
 import { createDigestSigner, createSignatureBackend } from './channels/signature-backend.ts'
+import { createSignatureChecks } from './channels/signature-checks.ts'
 import { createTipLists } from './channels/tip-list.ts'
 import type { Config } from './config.ts'
 import { loadCreators } from './creators/creators.ts'
@@ -37,7 +39,9 @@ import { createQuotes } from './payouts/quotes.ts'
 import { createRunner } from './runner.ts'
 import { openDatabase } from './store/database.ts'
 import { createGroupLog } from './store/group-log.ts'
-import { loadBalances, walkGroups } from './store/start-up.ts'
+import { createLateRows } from './store/late-rows.ts'
+import { lateGroups, loadBalances, walkGroups } from './store/start-up.ts'
+import { loadTipIndex } from './store/tip-index.ts'
 
 /** What comes from outside: time, randomness, the hub's own address, and where reports of trouble go. */
 export type Surroundings = {
@@ -45,8 +49,8 @@ export type Surroundings = {
   randomBytes: (count: number) => Uint8Array
   origin: () => URL
   logFailure: (what: string, cause: unknown) => void
-  /** The disk failed: memory is ahead of it, so the process has to end. */
-  onStorageFailure: (cause: unknown) => void
+  /** The disk failed, or a thread: memory is ahead of the disk, or requests hang, so the process has to end. */
+  onFailure: (cause: unknown) => void
 }
 
 export type Hub = Awaited<ReturnType<typeof openHub>>
@@ -62,7 +66,10 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     ...identity,
     channels: deployment.channels,
   })
-  const balances = await loadBalances(db)
+  const last = await walkGroups(db)
+  const lateRows = createLateRows(lateGroups(db).from)
+  const balances = await loadBalances(db, lateRows)
+  const tipIndex = await loadTipIndex(db, lateRows)
   const live = createLiveEvents({
     db,
     tipEvent: (tip) => tipEvent(tip, channels.get(tip.leaf.channelId).config.payerAuthorizer),
@@ -73,7 +80,9 @@ export async function openHub(config: Config, surroundings: Surroundings) {
   const log = createGroupLog({
     db,
     balances,
-    last: await walkGroups(db),
+    lateRows,
+    tipIndex,
+    last,
     epoch,
     separator: hubSeparator,
     sign,
@@ -81,11 +90,11 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     randomBytes,
     maxWaiting: config.JANDON_MAX_WAITING,
     onCommitted: live.publish,
-    onFailure: surroundings.onStorageFailure,
+    onFailure: surroundings.onFailure,
   })
   const gate = createGate()
   const runner = createRunner({ logFailure, pauseMs: config.JANDON_POLL_MS })
-  const channels = await loadChannels(db)
+  const channels = await loadChannels(db, lateRows)
   const creators = await loadCreators({ db, log, chain, hub: identity })
   const vaultAccounts = await loadVaultAccounts(db)
   const operator = privateKeyToAccount(config.JANDON_OPERATOR_KEY)
@@ -97,6 +106,10 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     chainId: identity.chainId,
   })
   const backend = createSignatureBackend()
+  const checks = createSignatureChecks({
+    workers: config.JANDON_SIGNATURE_WORKERS,
+    onFailure: surroundings.onFailure,
+  })
   const fees = { basisPoints: BigInt(config.JANDON_TIP_FEE_BPS), account: feeAccount }
   const terms = channelTerms(config)
   const assertOpen = () => {
@@ -112,9 +125,11 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     creators,
     vaultAccounts,
     backend,
+    checks,
     separatorOf,
     fees,
     now,
+    maxInProgress: config.JANDON_MAX_WAITING,
     assertOpen,
   })
   const background = runner.background
@@ -186,6 +201,7 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     channels,
     vaultAccounts,
     balances,
+    proofOf: (channel) => claimProof(channel, { backend, separatorOf }),
     transactions,
     follower,
     feeAccount,
@@ -235,7 +251,7 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     refunds,
     reserves,
     sessions,
-    tipLists: createTipLists({ db, channels, vaultAccounts }),
+    tipLists: createTipLists({ db, tipIndex, channels, vaultAccounts }),
     info: () => hubInfo(config, { epoch, group: log.head().number, backend: backend.name }),
     creatorAmounts: (account: Address) =>
       deployment.tokens.map(({ address: token }) => {
@@ -283,6 +299,7 @@ export async function openHub(config: Config, surroundings: Surroundings) {
       transactions.stop()
       live.close()
       await log.close()
+      await checks.stop()
       await db.close()
       rail?.dispose()
     },

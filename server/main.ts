@@ -40,7 +40,7 @@ async function serve() {
     randomBytes,
     origin: () => origin,
     logFailure,
-    onStorageFailure(cause) {
+    onFailure(cause) {
       logFailure('storage', cause)
       process.exit(1)
     },

@@ -11,7 +11,9 @@ import { accounts } from '#server/ledger/accounts.ts'
 import { move } from '#server/ledger/entry.ts'
 import { openDatabase } from '#server/store/database.ts'
 import { createGroupLog } from '#server/store/group-log.ts'
-import { loadBalances, walkGroups } from '#server/store/start-up.ts'
+import { createLateRows } from '#server/store/late-rows.ts'
+import { lateGroups, loadBalances, walkGroups } from '#server/store/start-up.ts'
+import { loadTipIndex } from '#server/store/tip-index.ts'
 
 export async function forgeOneUnit({
   dataDirectory,
@@ -24,10 +26,14 @@ export async function forgeOneUnit({
 }) {
   const { chainId, hubAccount, channels, tokens } = deployment
   const db = await openDatabase(dataDirectory, { chainId, hubAccount, channels })
+  const last = await walkGroups(db)
+  const lateRows = createLateRows(lateGroups(db).from)
   const log = createGroupLog({
     db,
-    balances: await loadBalances(db),
-    last: await walkGroups(db),
+    balances: await loadBalances(db, lateRows),
+    lateRows,
+    tipIndex: await loadTipIndex(db, lateRows),
+    last,
     epoch: toHex(randomBytes(32)),
     separator: hubDomainSeparator({ chainId, hubAccount }),
     sign: createDigestSigner(receiptKey),

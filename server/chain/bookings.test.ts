@@ -8,6 +8,7 @@ import { creatorVaultAbi } from '#protocol/abi.ts'
 import { loadChannels } from '../channels/registry.ts'
 import { loadVaultAccounts } from '../creators/vault-accounts.ts'
 import { openDatabase } from '../store/database.ts'
+import { createLateRows } from '../store/late-rows.ts'
 import { bookEvents } from './bookings.ts'
 import type { Deployment } from './deployment.ts'
 import { readEvents } from './logs.ts'
@@ -39,7 +40,7 @@ after(async () => {
 
 async function books() {
   return {
-    channels: await loadChannels(db),
+    channels: await loadChannels(db, createLateRows(1n)),
     vaultAccounts: await loadVaultAccounts(db),
     terms: {
       contract: channels,

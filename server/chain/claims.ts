@@ -4,7 +4,7 @@ import type { Address, Hex, PublicClient } from 'viem'
 import { encodeFunctionData } from 'viem'
 import { creatorVaultAbi, hubAccountAbi, paymentChannelsAbi } from '#protocol/abi.ts'
 import { packClaims } from '#protocol/packed-claim.ts'
-import type { Channel } from '../channels/channel.ts'
+import type { CeilingProof, Channel } from '../channels/channel.ts'
 import type { ChannelRegistry } from '../channels/registry.ts'
 import type { VaultAccounts } from '../creators/vault-accounts.ts'
 import { accounts } from '../ledger/accounts.ts'
@@ -52,6 +52,8 @@ export type ClaimDeps = {
   channels: ChannelRegistry
   vaultAccounts: VaultAccounts
   balances: Balances
+  /** What a claim on a channel shows. */
+  proofOf: (channel: Channel) => CeilingProof
   transactions: Transactions
   follower: Follower
   feeAccount: Address
@@ -174,10 +176,12 @@ async function settlePlan(deps: ClaimDeps, plan: Plan): Promise<Settlement> {
 }
 
 function encodeSettlement(
-  { deployment, vaultAccounts, log }: ClaimDeps,
+  { deployment, vaultAccounts, log, proofOf }: ClaimDeps,
   { token, claims, credits }: Plan,
 ): Hex {
-  const calls = [...groupByTerms(claims)].map((group) => encodeClaim(group, deployment))
+  const calls = [...groupByTerms(claims)].map((group) =>
+    encodeClaim(group, { deployment, proofOf }),
+  )
   if (credits.length > 0) {
     const rows = credits.map(({ account, amount }) => ({
       account,
@@ -195,15 +199,15 @@ function encodeSettlement(
 
 function encodeClaim(
   channels: readonly Channel[],
-  deployment: Deployment,
+  { deployment, proofOf }: Pick<ClaimDeps, 'deployment' | 'proofOf'>,
 ): { target: Address; data: Hex } {
   const [first] = channels
   if (!first) throw new Error('a claim without channels')
-  const rows = channels.map((channel) => {
-    const { config, proof } = channel
-    if (!proof) throw new Error(`channel ${channel.id} is charged without a voucher`)
-    return { ...config, ...proof, claim: claimOf(channel) }
-  })
+  const rows = channels.map((channel) => ({
+    ...channel.config,
+    ...proofOf(channel),
+    claim: claimOf(channel),
+  }))
   const { token, withdrawDelay } = first.config
   const data = encodeFunctionData({
     abi: paymentChannelsAbi,

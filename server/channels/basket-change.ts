@@ -44,7 +44,12 @@ export function recipientAccount(to: Hex): Address {
 /** The tips of a basket in order. `acceptedBefore` is what a recipient had been accepted in all, base units. */
 export function draftTips(
   channel: Channel,
-  { tips, signature }: Pick<TipsRequest, 'tips' | 'signature'>,
+  {
+    tips,
+    signature,
+    hashOfTips,
+    maxClaimableAmount,
+  }: Omit<TipsRequest, 'channelId'> & { hashOfTips: Hex },
   {
     id,
     at,
@@ -73,7 +78,14 @@ export function draftTips(
         chargedAfter,
         acceptedAfter,
       },
-      note: { payer, token, message: message?.text ?? null, acceptedAt: at },
+      note: {
+        payer,
+        token,
+        message: message?.text ?? null,
+        acceptedAt: at,
+        tipsHash: hashOfTips,
+        maxClaimableAmount,
+      },
     }
   })
 }
@@ -105,10 +117,11 @@ export function basketLegs(
 /** A tip as an event for its recipient and for the payer side. */
 export function tipEvent({ leaf, note }: StoredTip, payerAuthorizer: Address): EventDraft {
   const { basketId, channelId, to, ref, amount, fee } = leaf
+  const { payer, token, message, acceptedAt } = note
   return {
-    audience: [...new Set([recipientAccount(to), note.payer, payerAuthorizer])],
+    audience: [...new Set([recipientAccount(to), payer, payerAuthorizer])],
     type: 'tip',
-    data: toJson({ basketId, channelId, to, ref, amount, fee, ...note }),
+    data: toJson({ basketId, channelId, to, ref, amount, fee, payer, token, message, acceptedAt }),
   }
 }
 

@@ -19,7 +19,7 @@ import { balanceOf } from '../ledger/entry.ts'
 import type { GroupLog } from '../store/group-log.ts'
 import { readCommitted } from '../store/group-log.ts'
 import type { Database } from '../store/table.ts'
-import type { TipFees } from './basket-change.ts'
+import type { StoredBasket, TipFees } from './basket-change.ts'
 import {
   basketLegs,
   basketRows,
@@ -31,6 +31,7 @@ import type { Channel } from './channel.ts'
 import { assertCovered, charge } from './channel.ts'
 import type { ChannelRegistry } from './registry.ts'
 import type { SignatureBackend } from './signature-backend.ts'
+import type { SignatureChecks } from './signature-checks.ts'
 
 export type Baskets = {
   /** Accepts a basket, or answers again for one that was accepted before. */
@@ -51,18 +52,30 @@ export type BasketDeps = {
   creators: Creators
   vaultAccounts: VaultAccounts
   backend: SignatureBackend
+  checks: SignatureChecks
   separatorOf: (contract: Address) => Hex
   fees: TipFees
   now: () => number
+  /** How many baskets may be in progress at once. */
+  maxInProgress: number
   /** Refuses new payments while reserves are unequal or the hub stops. */
   assertOpen: () => void
 }
 
-type KnownTips = { id: Hex; hashOfTips: Hex }
+type NamedTips = { id: Hex; hashOfTips: Hex }
+
+/** A basket that somebody waits for: how many do, where it stands if it was accepted before, and its receipt once asked. */
+type InProgress = {
+  waiting: number
+  stored: StoredBasket | undefined
+  receipt: Promise<BasketReceipt> | undefined
+}
 
 export function createBaskets(deps: BasketDeps): Baskets {
   const { db, channels } = deps
-  const inProgress = new Map<Hex, Promise<BasketReceipt>>()
+  const inProgress = new Map<Hex, InProgress>()
+  /** How many requests on a channel are between their first check and their commit. */
+  const onChannel = new Map<Hex, number>()
 
   return {
     async accept(request) {
@@ -70,13 +83,15 @@ export function createBaskets(deps: BasketDeps): Baskets {
       if (channel.refusal) throw channelRefusal(channel)
       const hashOfTips = tipsHash(request.tips)
       const id = basketId(channel.id, hashOfTips)
-      const known = inProgress.get(id) ?? readReceipt(db, id)
-      if (known) assertSigned(deps, channel, request)
-      const receipt = await (known ?? acceptOnce(channel, request, { id, hashOfTips }))
+      const receipt = await acceptOnce(channel, { ...request, id, hashOfTips })
       return { receipt, channel: channels.amounts(channels.get(channel.id)) }
     },
-    assertAcceptable: (channel, request) => assertAcceptable(deps, channel, request),
-    isKnown: (id) => inProgress.has(id) || basketRows.get(db, id) !== undefined,
+    assertAcceptable(channel, request) {
+      assertTakes(deps, request)
+      assertAffordable(deps, channel, request)
+      assertSigned(deps, channel, request)
+    },
+    isKnown: (id) => inProgress.get(id)?.receipt !== undefined || basketRows.has(db, id),
     find(id) {
       const stored = basketRows.get(db, id)
       if (!stored) {
@@ -84,29 +99,70 @@ export function createBaskets(deps: BasketDeps): Baskets {
           values: { basketId: id },
         })
       }
-      const receipt = { basketId: id, ...readCommitted(db, stored) }
+      const receipt = receiptOf(id, stored)
       const [first] = receipt.tips
       if (!first) throw new Error(`basket ${id} is known but holds no tip`)
       return { channelId: first.leaf.channelId, receipt }
     },
   }
 
-  function acceptOnce(channel: Channel, request: TipsRequest, known: KnownTips) {
-    const receipt = acceptNew(deps, channel, { ...request, ...known })
-    inProgress.set(known.id, receipt)
-    return receipt.finally(() => inProgress.delete(known.id))
+  /** Whoever sends the same basket meanwhile waits for the same receipt, after a signature of their own (R2). */
+  async function acceptOnce(channel: Channel, request: TipsRequest & NamedTips) {
+    const mine = inProgress.get(request.id) ?? {
+      waiting: 0,
+      stored: basketRows.get(db, request.id),
+      receipt: undefined,
+    }
+    if (!mine.stored && !mine.receipt) assertWorthwhile(channel, request)
+    inProgress.set(request.id, mine)
+    mine.waiting += 1
+    count(onChannel, channel.id, 1)
+    try {
+      await assertSignedBy(deps, channel, request)
+      mine.receipt ??= mine.stored
+        ? Promise.resolve(receiptOf(request.id, mine.stored))
+        : acceptNew(deps, channels.get(channel.id), request)
+      return await mine.receipt
+    } finally {
+      count(onChannel, channel.id, -1)
+      mine.waiting -= 1
+      if (mine.waiting === 0) inProgress.delete(request.id)
+    }
   }
+
+  /** The cheap refusals. What is in progress on the channel may still change whether it can pay: that is judged after. */
+  function assertWorthwhile(channel: Channel, request: TipsRequest) {
+    if (inProgress.size >= deps.maxInProgress) {
+      const values = { waiting: inProgress.size }
+      throw new HubError('too_many_requests', `${inProgress.size} baskets are in progress`, {
+        values,
+      })
+    }
+    assertTakes(deps, request)
+    if (!onChannel.has(channel.id)) assertAffordable(deps, channel, request)
+  }
+
+  function receiptOf(id: Hex, stored: StoredBasket): BasketReceipt {
+    return { basketId: id, ...readCommitted(db, stored) }
+  }
+}
+
+function count(counts: Map<Hex, number>, key: Hex, change: 1 | -1) {
+  const next = (counts.get(key) ?? 0) + change
+  if (next === 0) counts.delete(key)
+  else counts.set(key, next)
 }
 
 /** Synchronous up to the commit, so that the check and the write see the same channel. */
 function acceptNew(
   deps: BasketDeps,
   channel: Channel,
-  request: TipsRequest & KnownTips,
+  request: TipsRequest & NamedTips,
 ): Promise<BasketReceipt> {
   const { log, channels, fees } = deps
   const { id, tips, signature, maxClaimableAmount, hashOfTips } = request
-  assertAcceptable(deps, channel, request)
+  deps.assertOpen()
+  assertAffordable(deps, channel, request)
   log.assertRoom()
   const at = deps.now()
   const acceptedBefore = (account: Address) =>
@@ -114,7 +170,7 @@ function acceptNew(
   const drafts = draftTips(channel, request, { id, at, fees, acceptedBefore })
   const proof = { maxClaimableAmount, tipsHash: hashOfTips, signature }
   const committed = log.commit({
-    rows: [channels.update(charge(channel, { added: tipsTotal(tips), proof }))],
+    late: [channels.charge(charge(channel, { added: tipsTotal(tips), proof }))],
     tips: drafts,
     legs: basketLegs(channel, drafts, { fees }),
     rowsAt: (place) => [basketRows.put(id, { ...place, count: drafts.length })],
@@ -122,15 +178,21 @@ function acceptNew(
   return committed.then((proved) => ({ basketId: id, ...proved }))
 }
 
-function assertAcceptable(deps: BasketDeps, channel: Channel, request: TipsRequest) {
-  const { tips, maxClaimableAmount } = request
+/** What can be refused without looking at the channel's amounts. */
+function assertTakes(deps: BasketDeps, { tips }: TipsRequest) {
   assertTips(deps, tips)
   deps.assertOpen()
-  assertCovered(deps.channels.amounts(channel), {
+}
+
+function assertAffordable(
+  { channels }: BasketDeps,
+  channel: Channel,
+  { tips, maxClaimableAmount }: TipsRequest,
+) {
+  assertCovered(channels.amounts(channel), {
     added: tipsTotal(tips),
     offered: maxClaimableAmount,
   })
-  assertSigned(deps, channel, request)
 }
 
 function assertTips(deps: BasketDeps, tips: TipsRequest['tips']) {
@@ -169,17 +231,36 @@ function isRecipient({ creators, fees }: BasketDeps, to: Hex): boolean {
   return account === fees.account || creators.byAccount(account) !== undefined
 }
 
-function assertSigned(
-  { backend, separatorOf }: BasketDeps,
-  { id, contract, config }: Channel,
-  { maxClaimableAmount, tips, signature }: TipsRequest,
+async function assertSignedBy(
+  deps: BasketDeps,
+  channel: Channel,
+  request: TipsRequest & NamedTips,
 ) {
-  const voucher = { channelId: id, maxClaimableAmount, tipsHash: tipsHash(tips) }
-  const signer = backend.recover(tipVoucherDigest(voucher, separatorOf(contract)), signature)
+  const digest = digestOf(deps, channel, request)
+  if (await deps.checks.isBy(channel.config.payerAuthorizer, digest, request.signature)) return
+  throw badSignature(channel)
+}
+
+/** As {@link assertSignedBy}, at once and on this thread: for the few baskets that come with a deposit. */
+function assertSigned(deps: BasketDeps, channel: Channel, request: TipsRequest) {
+  const digest = digestOf(deps, channel, { ...request, hashOfTips: tipsHash(request.tips) })
+  const { payerAuthorizer } = channel.config
+  if (deps.backend.recover(digest, request.signature) !== payerAuthorizer)
+    throw badSignature(channel)
+}
+
+function digestOf(
+  { separatorOf }: BasketDeps,
+  { id, contract }: Channel,
+  { maxClaimableAmount, hashOfTips }: { maxClaimableAmount: bigint; hashOfTips: Hex },
+): Hex {
+  const voucher = { channelId: id, maxClaimableAmount, tipsHash: hashOfTips }
+  return tipVoucherDigest(voucher, separatorOf(contract))
+}
+
+function badSignature({ config }: Channel): HubError {
   const expected = config.payerAuthorizer
-  if (signer === expected) return
-  const found = signer ? `was signed by ${signer}` : 'has no canonical signature'
-  throw new HubError('bad_signature', `the voucher ${found}, the channel takes ${expected}`, {
+  return new HubError('bad_signature', `the voucher is not signed by ${expected}`, {
     values: { expected },
   })
 }
@@ -191,11 +272,6 @@ function acceptedBy(
 ): bigint {
   const owed = -balanceOf(balances, recipientLedgerAccount(account, fees.account), token)
   return vaultAccounts.get(token, account).credited + owed
-}
-
-function readReceipt(db: Database, id: Hex): BasketReceipt | undefined {
-  const stored = basketRows.get(db, id)
-  return stored && { basketId: id, ...readCommitted(db, stored) }
 }
 
 function channelRefusal({ id, refusal, config }: Channel): HubError {

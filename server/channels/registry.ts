@@ -4,10 +4,13 @@ import assert from 'node:assert/strict'
 import type { Address, Hex } from 'viem'
 import { HubError } from '#protocol/errors.ts'
 import type { ChannelAmounts, ChannelView } from '#protocol/messages/tips.ts'
+import type { LateRow, LateRows } from '../store/late-rows.ts'
+import { lateTips } from '../store/start-up.ts'
 import type { Database, Row } from '../store/table.ts'
 import { table } from '../store/table.ts'
+import type { StoredTip } from '../store/tip-codec.ts'
 import type { Channel } from './channel.ts'
-import { assertSound, channelAmounts } from './channel.ts'
+import { assertSound, channelAmounts, charge } from './channel.ts'
 
 const channelRows = table<Channel>('channel')
 
@@ -17,6 +20,8 @@ export type ChannelRegistry = {
   get(id: Hex): Channel
   /** Takes over the next state of a channel; the row must be committed in the same tick. */
   update(channel: Channel): Row
+  /** As `update`, when the tips of the same commit tell how the channel came there. */
+  charge(channel: Channel): LateRow
   all(): Iterable<Channel>
   /** The channels of which an address is payer or payerAuthorizer, oldest first. */
   ofMember(address: Address): Channel[]
@@ -29,16 +34,20 @@ export type ChannelRegistry = {
   setEarlyWithdrawals(amounts: ReadonlyMap<Hex, bigint>): void
 }
 
-/** Loads every channel and refuses one whose numbers contradict each other. */
-export async function loadChannels(db: Database): Promise<ChannelRegistry> {
+/**
+ * Loads every channel, takes up the late tips that its row does not hold, and refuses one whose numbers contradict each
+ * other.
+ */
+export async function loadChannels(db: Database, lateRows: LateRows): Promise<ChannelRegistry> {
   const channels = new Map<Hex, Channel>()
   const members = new Map<Address, Set<Hex>>()
   const reserved = new Map<Hex, bigint>()
   let early: ReadonlyMap<Hex, bigint> = new Map()
   for (const { value } of await channelRows.list(db)) {
-    assertSound(value)
     remember(value)
   }
+  for (const { tips } of lateTips(db)) for (const tip of tips) takeUp(tip)
+  for (const channel of channels.values()) assertSound(channel)
 
   return {
     find: (id) => channels.get(id),
@@ -54,6 +63,7 @@ export async function loadChannels(db: Database): Promise<ChannelRegistry> {
       remember(channel)
       return channelRows.putLater(channel.id, () => channels.get(channel.id) ?? channel)
     },
+    charge: chargeLate,
     all: () => channels.values(),
     ofMember: (address) =>
       [...(members.get(address) ?? [])].flatMap((id) => channels.get(id) ?? []),
@@ -73,6 +83,24 @@ export async function loadChannels(db: Database): Promise<ChannelRegistry> {
     setEarlyWithdrawals(amounts) {
       early = amounts
     },
+  }
+
+  /** Charges a tip that was committed after the channel's row was written: `charged` never falls, so it tells which. */
+  function takeUp({ leaf, note }: StoredTip) {
+    const channel = channels.get(leaf.channelId)
+    assert.ok(channel, `channel ${leaf.channelId} has tips, but no row`)
+    if (leaf.chargedAfter <= channel.charged) return
+    const { maxClaimableAmount, tipsHash } = note
+    const proof = { maxClaimableAmount, tipsHash, signature: leaf.voucherSignature }
+    lateRows.replayed(chargeLate(charge(channel, { added: leaf.amount, proof })))
+  }
+
+  function chargeLate(channel: Channel): LateRow {
+    channels.set(channel.id, channel)
+    return {
+      key: channelRows.keyOf(channel.id),
+      value: () => channelRows.row(channel.id, channels.get(channel.id) ?? channel).value,
+    }
   }
 
   function remember(channel: Channel) {

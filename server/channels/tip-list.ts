@@ -4,21 +4,12 @@ import type { Address, Hex } from 'viem'
 import { HubError } from '#protocol/errors.ts'
 import type { TipView } from '#protocol/messages/tips.ts'
 import type { VaultAccounts } from '../creators/vault-accounts.ts'
-import {
-  groupTips,
-  placeKey,
-  tipsByChannel,
-  tipsByRecipient,
-  unpackPlaces,
-} from '../store/group-rows.ts'
-import type { Database, Table } from '../store/table.ts'
+import { groupTips, placeKey } from '../store/group-rows.ts'
+import type { Database } from '../store/table.ts'
 import { sortable } from '../store/table.ts'
 import { decodeTip } from '../store/tip-codec.ts'
+import type { Place, TipIndex, TipOwner } from '../store/tip-index.ts'
 import type { ChannelRegistry } from './registry.ts'
-
-type Place = { group: bigint; index: number }
-
-const groupsPerRead = 50
 
 export type Page = { cursor: string | undefined; limit: number }
 
@@ -29,50 +20,28 @@ export type TipLists = {
 
 export function createTipLists({
   db,
+  tipIndex,
   channels,
   vaultAccounts,
 }: {
   db: Database
+  tipIndex: TipIndex
   channels: ChannelRegistry
   vaultAccounts: VaultAccounts
 }): TipLists {
   return {
-    ofChannel: (channelId, page) => list(tipsByChannel, channelId, page),
-    ofRecipient: (to, page) => list(tipsByRecipient, to, page),
+    ofChannel: (owner, page) => list({ list: 'channel', owner }, page),
+    ofRecipient: (owner, page) => list({ list: 'recipient', owner }, page),
   }
 
-  async function list(index: Table<Uint8Array>, owner: Hex, { cursor, limit }: Page) {
+  async function list(of: TipOwner, { cursor, limit }: Page) {
+    const before = cursor === undefined ? undefined : parseCursor(cursor)
     const tips: TipView[] = []
-    for await (const place of places(index, owner, cursor)) {
+    for await (const place of tipIndex.places(db, of, before)) {
       if (tips.length === limit) return { tips, next: tips.at(-1)?.cursor ?? null }
       tips.push(view(place))
     }
     return { tips, next: null }
-  }
-
-  /** The places of an owner's tips that come before a cursor, newest first. */
-  async function* places(index: Table<Uint8Array>, owner: Hex, cursor: string | undefined) {
-    const from = cursor === undefined ? undefined : parseCursor(cursor)
-    for await (const place of placesFrom(index, owner, from?.group)) {
-      if (place.group !== from?.group || place.index < from.index) yield place
-    }
-  }
-
-  /** The places of an owner's tips in a group and all before it, newest first. */
-  async function* placesFrom(index: Table<Uint8Array>, owner: Hex, group: bigint | undefined) {
-    let before = group === undefined ? `${owner}0` : `${owner}/${sortable(group)}0`
-    for (;;) {
-      const rows = await index.list(db, {
-        after: `${owner}/`,
-        before,
-        limit: groupsPerRead,
-        reverse: true,
-      })
-      yield* rows.flatMap((row) => placesIn(row, owner))
-      const last = rows.at(-1)
-      if (!last) return
-      before = last.key
-    }
   }
 
   function view({ group, index }: Place): TipView {
@@ -104,13 +73,6 @@ export function createTipLists({
     if (credited >= leaf.acceptedAfter) return 'yours'
     return channels.get(leaf.channelId).totalClaimed >= leaf.chargedAfter ? 'claimed' : 'accepted'
   }
-}
-
-function placesIn({ key, value }: { key: string; value: Uint8Array }, owner: Hex): Place[] {
-  const group = BigInt(`0x${key.slice(owner.length + 1)}`)
-  return unpackPlaces(value)
-    .reverse()
-    .map((index) => ({ group, index }))
 }
 
 function parseCursor(cursor: string): Place {

@@ -192,9 +192,12 @@ describe('createGroupLog', () => {
         const { log } = await openLog(disk.db)
         const baskets = await Promise.all(
           counts.map(async (count) => {
-            const basketId = randomHash()
-            const tips = Array.from({ length: count }, () => draftTip(basketId, { message: '🎺' }))
-            return { basketId, ...(await log.commit({ tips })) }
+            const hashOfTips = randomHash()
+            const tips = Array.from({ length: count }, () =>
+              draftTip(hashOfTips, { message: '🎺' }),
+            )
+            const committed = await log.commit({ tips })
+            return { basketId: committed.tips[0]?.leaf.basketId ?? hashOfTips, ...committed }
           }),
         )
         const db = await disk.reopen()

@@ -19,19 +19,20 @@ import { addLeg, assertBalanced, legsOf, post } from '../ledger/entry.ts'
 import { writeSynced } from './database.ts'
 import type { EventDraft, GroupHead, HubEvent } from './group-rows.ts'
 import {
-  balanceRows,
+  balanceRow,
   entryRows,
   eventRows,
   groups,
   groupTips,
-  indexRows,
   newestGroup,
   readTips,
 } from './group-rows.ts'
+import type { LateRow, LateRows } from './late-rows.ts'
 import type { Database, Row, StoredRow } from './table.ts'
 import { sortable } from './table.ts'
 import type { StoredTip, TipNote } from './tip-codec.ts'
 import { encodeTips, saltOf } from './tip-codec.ts'
+import type { TipIndex } from './tip-index.ts'
 
 /** A tip on its way into a group: the leaf without what the group decides, and what is kept beside it. */
 export type TipDraft = {
@@ -41,10 +42,11 @@ export type TipDraft = {
 
 /**
  * All that one cause writes. `legs` are of its tips and join the group's one entry of tips; `rowsAt` is told where the tips
- * came to stand.
+ * came to stand; `late` rows follow from the tips.
  */
 export type Change = {
   rows?: readonly Row[]
+  late?: readonly LateRow[]
   tips?: readonly TipDraft[]
   legs?: readonly Leg[]
   entries?: readonly Entry[]
@@ -85,7 +87,6 @@ type OpenGroup = {
   entries: Entry[]
   events: EventDraft[]
   rows: Row[]
-  touched: Set<string>
 }
 
 /**
@@ -97,6 +98,8 @@ type OpenGroup = {
 export function createGroupLog({
   db,
   balances,
+  lateRows,
+  tipIndex,
   last,
   epoch,
   separator,
@@ -109,6 +112,8 @@ export function createGroupLog({
 }: {
   db: Database
   balances: Balances
+  lateRows: LateRows
+  tipIndex: TipIndex
   last: GroupHeader | undefined
   epoch: Hex
   separator: Hex
@@ -153,12 +158,10 @@ export function createGroupLog({
     for (const entry of entries) assertBalanced(entry)
     const firstIndex = group.tips.length
     takeTips(group, change)
-    for (const entry of entries) {
-      for (const key of post(balances, entry)) group.touched.add(key)
-      group.entries.push(entry)
-    }
+    takeEntries(group, entries)
     group.events.push(...(change.events ?? []))
     group.rows.push(...(change.rows ?? []))
+    for (const row of change.late ?? []) lateRows.touch(row, group.number)
     if (change.rowsAt) group.rows.push(...change.rowsAt({ group: group.number, firstIndex }))
     group.waiting.push({ change, firstIndex, done, failed })
   }
@@ -170,9 +173,20 @@ export function createGroupLog({
       group.tips.push({ leaf: { ...leaf, ...place }, note })
     }
     for (const leg of legs) {
-      group.touched.add(addLeg(balances, leg))
+      touchBalance(group, addLeg(balances, leg))
       addLeg(group.tipLegs, leg)
     }
+  }
+
+  function takeEntries(group: OpenGroup, entries: readonly Entry[]) {
+    for (const entry of entries) {
+      for (const key of post(balances, entry)) touchBalance(group, key)
+      group.entries.push(entry)
+    }
+  }
+
+  function touchBalance({ number }: OpenGroup, key: string) {
+    lateRows.touch(balanceRow(balances, key), number)
   }
 
   async function writeAll() {
@@ -206,20 +220,22 @@ export function createGroupLog({
     const events = eventRows(number, { tipCount: tips.length, drafts: group.events })
     const stored = { header, headerSignature, eventCount: events.events.length }
     const next = { number, hash: headerHash(header) }
+    for (const row of tipIndex.add(number, tips)) lateRows.touch(row, number)
+    const late = lateRows.due(number)
     try {
       await writeSynced(db, [
         ...group.rows,
         ...journal,
-        ...indexRows(number, tips),
-        ...balanceRows(balances, group.touched),
         ...events.rows,
+        ...late.rows,
         groups.put(sortable(number), stored),
-        newestGroup.put('', next),
+        newestGroup.put('', { ...next, replayFrom: late.replayFrom }),
       ])
     } catch (cause) {
       return fail(group, cause)
     }
     head = next
+    late.written()
     for (const { change, firstIndex, done } of group.waiting) {
       const mine = tips.slice(firstIndex, firstIndex + (change.tips?.length ?? 0))
       done({ header, headerSignature, tips: mine.map(({ leaf }) => proveLeaf(levels, leaf)) })
@@ -299,6 +315,5 @@ function newGroup(number: bigint, secret: Hex): OpenGroup {
     entries: [],
     events: [],
     rows: [],
-    touched: new Set(),
   }
 }

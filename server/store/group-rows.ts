@@ -3,6 +3,7 @@
 import type { Hex } from 'viem'
 import type { GroupHeader } from '#protocol/receipt.ts'
 import type { Balances, Entry } from '../ledger/entry.ts'
+import type { LateRow } from './late-rows.ts'
 import type { Database, Row, StoredRow } from './table.ts'
 import { bytesTable, sortable, table } from './table.ts'
 import type { StoredTip } from './tip-codec.ts'
@@ -14,6 +15,9 @@ export type StoredGroup = { header: GroupHeader; headerSignature: Hex; eventCoun
 /** Which group is the newest: it names the last header, as each header names the one before. */
 export type GroupHead = { number: bigint; hash: Hex }
 
+/** The newest group, and the first one that late rows may not yet know of. */
+export type NewestGroup = GroupHead & { replayFrom: bigint }
+
 /** Something to tell: to whom, what kind, and its JSON. */
 export type EventDraft = { audience: readonly string[]; type: string; data: string }
 
@@ -22,16 +26,13 @@ export type HubEvent = EventDraft & { id: string }
 
 export const groups = table<StoredGroup>('group')
 /** One row, under the empty key. */
-export const newestGroup = table<GroupHead>('newest-group')
+export const newestGroup = table<NewestGroup>('newest-group')
 /** All tips of a group in one row, as `tip-codec.ts` packs them. */
 export const groupTips = bytesTable('tips')
 export const ledgerEntries = table<Entry>('entry')
-export const ledgerBalances = table<bigint>('balance')
+/** What an account holds after a group. It is written late: later groups may have changed it since. */
+export const ledgerBalances = table<{ amount: bigint; asOf: bigint }>('balance')
 export const outbox = table<EventDraft>('event')
-
-/** Which tips of a group are on a channel, and which are to a recipient: `<owner>/<group>` → their places in it. */
-export const tipsByChannel = bytesTable('tip-by-channel')
-export const tipsByRecipient = bytesTable('tip-by-recipient')
 
 /** The key of something at a place in a group. */
 export function placeKey(group: bigint, index: number): string {
@@ -49,31 +50,6 @@ export function readTips(db: Database, group: bigint): StoredTip[] {
   return row ? decodeTips(row, group) : []
 }
 
-/** The rows by which the tips of a group are found: one for each channel and each recipient that it touches. */
-export function indexRows(group: bigint, tips: readonly StoredTip[]): Row[] {
-  const byChannel = new Map<string, number[]>()
-  const byRecipient = new Map<string, number[]>()
-  for (const [index, { leaf }] of tips.entries()) {
-    append(byChannel, leaf.channelId, index)
-    append(byRecipient, leaf.to, index)
-  }
-  const at = sortable(group)
-  return [
-    ...[...byChannel].map(([owner, places]) =>
-      tipsByChannel.put(`${owner}/${at}`, packPlaces(places)),
-    ),
-    ...[...byRecipient].map(([owner, places]) =>
-      tipsByRecipient.put(`${owner}/${at}`, packPlaces(places)),
-    ),
-  ]
-}
-
-/** The places that an index row names, in order. */
-export function unpackPlaces(row: Uint8Array): number[] {
-  const view = new DataView(row.buffer, row.byteOffset, row.byteLength)
-  return Array.from({ length: row.byteLength / 4 }, (_, index) => view.getUint32(index * 4))
-}
-
 /** The ledger entries of a group, packed already because the header hashes their bytes. */
 export function entryRows(group: bigint, entries: readonly Entry[]): StoredRow[] {
   return entries.map((entry, index) => ledgerEntries.row(placeKey(group, index), entry))
@@ -88,18 +64,11 @@ export function eventRows(
   return { events, rows: events.map(({ id, ...draft }) => outbox.put(id, draft)) }
 }
 
-export function balanceRows(balances: Balances, keys: Iterable<string>): Row[] {
-  return [...keys].map((key) => ledgerBalances.put(key, balances.get(key) ?? 0n))
-}
-
-function append(lists: Map<string, number[]>, key: string, value: number) {
-  const list = lists.get(key)
-  if (list) list.push(value)
-  else lists.set(key, [value])
-}
-
-function packPlaces(places: readonly number[]): Uint8Array {
-  const view = new DataView(new ArrayBuffer(places.length * 4))
-  for (const [index, place] of places.entries()) view.setUint32(index * 4, place)
-  return new Uint8Array(view.buffer)
+/** The row of a running balance, as of the group that it is written with. */
+export function balanceRow(balances: Balances, key: string): LateRow {
+  const amountNow = () => balances.get(key) ?? 0n
+  return {
+    key: ledgerBalances.keyOf(key),
+    value: (asOf) => ledgerBalances.row(key, { amount: amountNow(), asOf }).value,
+  }
 }

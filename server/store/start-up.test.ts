@@ -7,7 +7,8 @@ import { draftTip, openDisk, openLog, randomHash } from '../testing/disk.ts'
 import { writeSynced } from './database.ts'
 import type { StoredGroup } from './group-rows.ts'
 import { groups, groupTips, ledgerEntries, newestGroup, placeKey } from './group-rows.ts'
-import { loadBalances, walkedGroups, walkGroups } from './start-up.ts'
+import { createLateRows } from './late-rows.ts'
+import { lateGroups, loadBalances, walkedGroups, walkGroups } from './start-up.ts'
 import type { Row } from './table.ts'
 import { sortable, table } from './table.ts'
 
@@ -101,10 +102,12 @@ describe('walkGroups', () => {
       const row = groupTips.get(disk.db, key)
       assert.ok(row)
       await assertDamaged(number, [groupTips.remove(key)])
-      const first = Buffer.from(row).readUInt32BE(5)
-      const inHead = [0, 1, 4, 8, first - 64, first - 1]
-      const inLeaf = [0, 31, 63, 64, 128, 160, 192, 208, 224, 240, 256].map((at) => first + at)
-      for (const offset of [...inHead, ...inLeaf]) {
+      const tip = Buffer.from(row).readUInt32BE(5)
+      const basket = Buffer.from(row).readUInt32BE(tip)
+      const inHead = [0, 1, 4, 8, basket - 64, basket - 1]
+      const inBasket = [0, 31, 32, 63, 64, 128, 129, 144, 145, 192].map((at) => basket + at)
+      const inTip = [0, 3, 4, 36, 68, 84, 100, 116, 131, 132].map((at) => tip + at)
+      for (const offset of [...inHead, ...inBasket, ...inTip]) {
         const changed = Uint8Array.from(row)
         changed[offset] = (changed[offset] ?? 0) ^ 1
         await assertDamaged(number, [groupTips.put(key, changed)])
@@ -220,7 +223,7 @@ describe('loadBalances', () => {
           sums.set(key, (sums.get(key) ?? 0n) + amount)
         }
       }
-      const loaded = await loadBalances(db)
+      const loaded = await loadBalances(db, createLateRows(lateGroups(db).from))
       assert.deepEqual(new Map([...loaded].sort()), new Map([...sums].sort()))
       assert.deepEqual(new Map([...loaded].sort()), new Map([...balances].sort()))
       assert.equal(

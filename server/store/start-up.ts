@@ -4,9 +4,11 @@ import { bytesToHex } from 'viem'
 import type { GroupHeader, ReceiptLeaf } from '#protocol/receipt.ts'
 import { headerHash, leafHash, merkleLevels, zeroHash } from '#protocol/receipt.ts'
 import type { Balances } from '../ledger/entry.ts'
+import { addLeg, balanceKey } from '../ledger/entry.ts'
 import { journalHash } from './group-log.ts'
 import type { GroupHead, StoredGroup } from './group-rows.ts'
 import {
+  balanceRow,
   groupRange,
   groups,
   groupTips,
@@ -15,16 +17,48 @@ import {
   newestGroup,
   readTips,
 } from './group-rows.ts'
+import type { LateRows } from './late-rows.ts'
 import type { Database } from './table.ts'
 import { sortable } from './table.ts'
+import type { StoredTip } from './tip-codec.ts'
 
 /** How many groups back the start-up looks. */
 export const walkedGroups = 1_000
 
-/** Loads the running balances of all accounts. */
-export async function loadBalances(db: Database): Promise<Balances> {
+/** The groups that late rows may lack: from the first that a row on disk may not know of to the newest. */
+export type LateGroups = { from: bigint; to: bigint }
+
+/** Where the replay of a start begins and ends. */
+export function lateGroups(db: Database): LateGroups {
+  const newest = newestGroup.get(db, '')
+  return { from: newest?.replayFrom ?? 1n, to: newest?.number ?? 0n }
+}
+
+/** Loads the running balances of all accounts: the rows on disk, and the entries that they lack. */
+export async function loadBalances(db: Database, lateRows: LateRows): Promise<Balances> {
   const rows = await ledgerBalances.list(db)
-  return new Map(rows.map(({ key, value }) => [key, value]))
+  const balances: Balances = new Map(rows.map(({ key, value }) => [key, value.amount]))
+  const asOf = new Map(rows.map(({ key, value }) => [key, value.asOf]))
+  const { from, to } = lateGroups(db)
+  for (let group = from; group <= to; group += 1n) {
+    for (const { value } of await ledgerEntries.list(db, groupRange(group))) {
+      for (const leg of value.legs) {
+        const key = balanceKey(leg.account, leg.currency)
+        if (group <= (asOf.get(key) ?? 0n)) continue
+        addLeg(balances, leg)
+        lateRows.replayed(balanceRow(balances, key))
+      }
+    }
+  }
+  return balances
+}
+
+/** The tips of the late groups, oldest first. */
+export function* lateTips(db: Database): Generator<{ number: bigint; tips: StoredTip[] }> {
+  const { from, to } = lateGroups(db)
+  for (let group = from; group <= to; group += 1n) {
+    yield { number: group, tips: readTips(db, group) }
+  }
 }
 
 /**
@@ -35,7 +69,7 @@ export async function loadBalances(db: Database): Promise<Balances> {
 export async function walkGroups(db: Database): Promise<GroupHeader | undefined> {
   const newest = newestGroup.get(db, '')
   await assertNothingBeyond(db, newest?.number ?? 0n)
-  let named = newest ?? { number: 0n, hash: zeroHash }
+  let named: GroupHead = newest ?? { number: 0n, hash: zeroHash }
   let last: GroupHeader | undefined
   for (let walked = 0; walked < walkedGroups && named.number > 0n; walked += 1) {
     const stored = readGroup(db, named)

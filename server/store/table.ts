@@ -20,6 +20,8 @@ export type StoredRow = { key: string; value: Uint8Array }
 export type Range = { after?: string; before?: string; limit?: number; reverse?: boolean }
 
 export type Table<T> = {
+  /** The full key of a row. */
+  keyOf(key: string): string
   put(key: string, value: T): Row
   /** As `put`, for who needs the bytes. */
   row(key: string, value: T): StoredRow
@@ -27,6 +29,7 @@ export type Table<T> = {
   putLater(key: string, value: () => T): Row
   remove(key: string): Row
   get(db: Database, key: string): T | undefined
+  has(db: Database, key: string): boolean
   list(db: Database, range?: Range): Promise<{ key: string; value: T }[]>
   /** As `list`, as the bytes on disk with their full keys. */
   rows(db: Database, range?: Range): Promise<StoredRow[]>
@@ -60,6 +63,7 @@ export function codedTable<T>(
   }
   return {
     rows,
+    keyOf: (key) => prefix + key,
     put: (key, value) => ({ key: prefix + key, value: encode(value) }),
     row: (key, value) => ({ key: prefix + key, value: encode(value) }),
     putLater: (key, value) => ({ key: prefix + key, value: () => encode(value()) }),
@@ -68,6 +72,7 @@ export function codedTable<T>(
       const bytes = db.getSync(prefix + key)
       return bytes && decode(bytes)
     },
+    has: (db, key) => db.getSync(prefix + key) !== undefined,
     async list(db, range) {
       const found = await rows(db, range)
       return found.map(({ key, value }) => ({

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { addresses, amounts, hashes, hexOf, holds } from '#protocol/testing/arbitrary.ts'
+import { basketId } from '#protocol/tip.ts'
 import type { StoredTip } from './tip-codec.ts'
 import { countTips, decodeTip, decodeTips, encodeTips, saltOf } from './tip-codec.ts'
 
 const leaves = fc.record(
   {
     channelId: hashes,
-    basketId: hashes,
     voucherSignature: hexOf(65),
     to: hashes,
     ref: hashes,
@@ -24,6 +24,8 @@ const notes = fc.record(
     token: addresses,
     message: fc.option(fc.string({ unit: 'binary', minLength: 0, maxLength: 280 })),
     acceptedAt: fc.maxSafeNat(),
+    tipsHash: hashes,
+    maxClaimableAmount: amounts,
   },
   { noNullPrototype: true },
 )
@@ -38,7 +40,14 @@ describe('encodeTips', () => {
   holds('packs tips that decode to the same, each by itself too', groups, (sample) => {
     const { group, epoch, secret } = sample
     const tips: StoredTip[] = sample.tips.map(([leaf, note], index) => ({
-      leaf: { ...leaf, salt: saltOf(secret, index), epoch, group, index },
+      leaf: {
+        ...leaf,
+        basketId: basketId(leaf.channelId, note.tipsHash),
+        salt: saltOf(secret, index),
+        epoch,
+        group,
+        index,
+      },
       note,
     }))
     const row = encodeTips(tips, { epoch, secret })

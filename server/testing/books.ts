@@ -10,6 +10,7 @@ import { createReserves } from '../chain/reserves.ts'
 import { createBaskets } from '../channels/baskets.ts'
 import { loadChannels } from '../channels/registry.ts'
 import { createSignatureBackend } from '../channels/signature-backend.ts'
+import { createSignatureChecks } from '../channels/signature-checks.ts'
 import { loadCreators } from '../creators/creators.ts'
 import { loadVaultAccounts } from '../creators/vault-accounts.ts'
 import { balanceOf } from '../ledger/entry.ts'
@@ -29,8 +30,8 @@ export async function openBooks(
   { confirmations = 0 }: { confirmations?: number } = {},
 ) {
   const { deployment, client, token } = chain
-  const { log, balances } = await openLog(db)
-  const channels = await loadChannels(db)
+  const { log, balances, lateRows } = await openLog(db)
+  const channels = await loadChannels(db, lateRows)
   const vaultAccounts = await loadVaultAccounts(db)
   const hub = { chainId: hardhat.id, hubAccount: deployment.hubAccount }
   const creators = await loadCreators({ db, log, chain: client, hub })
@@ -61,6 +62,12 @@ export async function openBooks(
     balances,
     block: follower.taken,
   })
+  const checks = createSignatureChecks({
+    workers: 1,
+    onFailure(cause) {
+      throw cause
+    },
+  })
   const baskets = createBaskets({
     db,
     log,
@@ -69,9 +76,11 @@ export async function openBooks(
     creators,
     vaultAccounts,
     backend: createSignatureBackend(),
+    checks,
     separatorOf: (address) => channelsDomainSeparator({ chainId: hardhat.id, address }),
     fees: { basisPoints: 100n, account: feeAccount },
     now: Date.now,
+    maxInProgress: 1_000,
     assertOpen: () => reserves.assertEqual(),
   })
   return {

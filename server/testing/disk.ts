@@ -9,13 +9,17 @@ import type { Address, Hex } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { hubDomainSeparator } from '#protocol/receipt.ts'
 import { lowerCase } from '#protocol/signature.ts'
+import { basketId } from '#protocol/tip.ts'
 import { createDigestSigner } from '../channels/signature-backend.ts'
 import { openDatabase } from '../store/database.ts'
 import type { Published, TipDraft } from '../store/group-log.ts'
 import { createGroupLog } from '../store/group-log.ts'
-import { loadBalances, walkGroups } from '../store/start-up.ts'
+import { createLateRows } from '../store/late-rows.ts'
+import { lateGroups, loadBalances, walkGroups } from '../store/start-up.ts'
 import type { Database } from '../store/table.ts'
+import { loadTipIndex } from '../store/tip-index.ts'
 
+const draftChannel: Hex = `0x${'11'.repeat(32)}`
 const receiptKey: Hex = `0x${'07'.repeat(32)}`
 
 /** Who the hub of these tests is, and the address of its receipt key. */
@@ -101,11 +105,16 @@ export async function openLog(
     onFailure?: (cause: unknown) => void
   } = {},
 ) {
-  const balances = await loadBalances(db)
+  const last = await walkGroups(db)
+  const lateRows = createLateRows(lateGroups(db).from)
+  const balances = await loadBalances(db, lateRows)
+  const tipIndex = await loadTipIndex(db, lateRows)
   const log = createGroupLog({
     db,
     balances,
-    last: await walkGroups(db),
+    lateRows,
+    tipIndex,
+    last,
     epoch: randomHash(),
     separator: hubDomainSeparator(identity),
     sign: createDigestSigner(receiptKey),
@@ -115,7 +124,7 @@ export async function openLog(
     onCommitted,
     onFailure,
   })
-  return { log, balances }
+  return { log, balances, lateRows, tipIndex }
 }
 
 /** Lets everything run that can run without the disk. */
@@ -129,13 +138,13 @@ export function randomHash(): Hex {
 
 /** A tip that nobody checked, for tests of what is below the checks. */
 export function draftTip(
-  basketId: Hex,
+  hashOfTips: Hex,
   { amount = 1n, message = null }: { amount?: bigint; message?: string | null } = {},
 ): TipDraft {
   return {
     leaf: {
-      channelId: `0x${'11'.repeat(32)}`,
-      basketId,
+      channelId: draftChannel,
+      basketId: basketId(draftChannel, hashOfTips),
       voucherSignature: `0x${'22'.repeat(65)}`,
       to: `0x${'00'.repeat(12)}${'33'.repeat(20)}`,
       ref: randomHash(),
@@ -149,6 +158,8 @@ export function draftTip(
       token: `0x${'55'.repeat(20)}`,
       message,
       acceptedAt: 1_700_000_000_000,
+      tipsHash: hashOfTips,
+      maxClaimableAmount: amount,
     },
   }
 }

@@ -103,8 +103,6 @@ describe('tips from somebody who wants more than they signed for', () => {
     const spoiled: { [what: string]: (signature: Hex) => string } = {
       'a changed r': (signature) => withParts(signature, { r: partsOf(signature).r ^ 1n }),
       'a changed s': (signature) => withParts(signature, { s: partsOf(signature).s ^ 2n }),
-      'the other v': (signature) =>
-        withParts(signature, { v: partsOf(signature).v === 27n ? 28n : 27n }),
       'v as 0 or 1': (signature) => withParts(signature, { v: partsOf(signature).v - 27n }),
       'v of 29': (signature) => withParts(signature, { v: 29n }),
       'v of 255': (signature) => withParts(signature, { v: 255n }),

@@ -46,6 +46,20 @@ describe('tips by the rules', () => {
     return tipsAnswer.parse(assertAnswer(answer, 200))
   }
 
+  describe('POST /v1/tips, the signature (R7)', () => {
+    it('is taken with either v, first or later, and claimed with the right one', async () => {
+      const channel = await newChannel({ deposit: 1_000n })
+      for (const maximum of [1n, 2n]) {
+        const body = await basketOn(channel, 1n, maximum)
+        const otherV = body.signature.endsWith('1b') ? '1c' : '1b'
+        accepted(await post({ ...body, signature: `0x${body.signature.slice(2, -2)}${otherV}` }))
+      }
+      assertAnswer(await settle(hub), 202)
+      const { totalClaimed, amounts } = await viewOf(hub, channel)
+      assert.deepEqual([totalClaimed, amounts.charged], [2n, 2n])
+    })
+  })
+
   describe('POST /v1/tips, the rule for money (R1)', () => {
     it('takes everything that is deposited, to the last unit, and nothing above', async () => {
       const channel = await newChannel({ deposit: 1_000n })

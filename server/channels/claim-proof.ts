@@ -1,0 +1,30 @@
+// The proof behind a channel's ceiling, as a claim has to show it.
+
+import assert from 'node:assert/strict'
+import type { Address, Hex } from 'viem'
+import { tipVoucherDigest } from '#protocol/tip.ts'
+import type { CeilingProof, Channel } from './channel.ts'
+import type { SignatureBackend } from './signature-backend.ts'
+
+/**
+ * The proof of a channel with the v that recovers its signer. Tips are taken with either v, because a check against a known
+ * key does not see it; the contract does.
+ */
+export function claimProof(
+  channel: Channel,
+  { backend, separatorOf }: { backend: SignatureBackend; separatorOf: (contract: Address) => Hex },
+): CeilingProof {
+  const { id, contract, config, proof } = channel
+  assert.ok(proof, `channel ${id} is charged without a voucher`)
+  const digest = tipVoucherDigest({ channelId: id, ...proof }, separatorOf(contract))
+  const signature = [proof.signature, withOtherV(proof.signature)].find(
+    (candidate) => backend.recover(digest, candidate) === config.payerAuthorizer,
+  )
+  assert.ok(signature, `the voucher kept for channel ${id} is not its payer's`)
+  return { ...proof, signature }
+}
+
+function withOtherV(signature: Hex): Hex {
+  const v = signature.endsWith('1b') ? '1c' : '1b'
+  return `0x${signature.slice(2, -2)}${v}`
+}

@@ -1,0 +1,114 @@
+// Signature checks in worker threads, in batches. What a thread learns once, the public key behind an address, makes every
+// later check of that signer cheaper.
+
+import { Worker } from 'node:worker_threads'
+import type { Address, Hex } from 'viem'
+import type { Check } from './check-slots.ts'
+import { newSlots, readAnswer, slotsPerBatch, writeCheck } from './check-slots.ts'
+
+export type SignatureChecks = {
+  /**
+   * Whether a signature (r and s canonical, v 27 or 28) over a digest is the signer's. Which of the two v it has does not
+   * matter: it follows from the rest.
+   */
+  isBy(signer: Address, digest: Hex, signature: Hex): Promise<boolean>
+  stop(): Promise<void>
+}
+
+/** How many signers' keys are kept; the one that was learned first is forgotten first. */
+const keptKeys = 200_000
+
+/** A worker fills its time with one batch while the answers of the other are read. */
+const batchesPerWorker = 2
+
+type Asked = Check & { answer: (isRight: boolean) => void }
+
+type Lane = { send: (count: number) => void; slots: SharedArrayBuffer; asked: Asked[] }
+
+export function createSignatureChecks({
+  workers,
+  onFailure,
+}: {
+  workers: number
+  /** A thread ended that should not have. */
+  onFailure: (cause: unknown) => void
+}): SignatureChecks {
+  const keys = new Map<Address, Uint8Array>()
+  const idle: Lane[] = []
+  let queue: Asked[] = []
+  let isScheduled = false
+  let isStopping = false
+  const threads = Array.from({ length: workers }, startThread)
+
+  return {
+    isBy(signer, digest, signature) {
+      return new Promise((answer) => {
+        queue.push({ signer, digest, signature, key: keys.get(signer), answer })
+        if (isScheduled) return
+        isScheduled = true
+        setImmediate(dispatch)
+      })
+    },
+    async stop() {
+      isStopping = true
+      await Promise.all(threads.map((thread) => thread.terminate()))
+    },
+  }
+
+  function startThread(): Worker {
+    const batches = Array.from({ length: batchesPerWorker }, newSlots)
+    const url = new URL('signature-worker.ts', import.meta.url)
+    const thread = new Worker(url, { workerData: batches })
+    const lanes = batches.map(
+      (slots, batch): Lane => ({
+        slots,
+        asked: [],
+        send: (count) => thread.postMessage({ batch, count }),
+      }),
+    )
+    idle.push(...lanes)
+    thread.on('message', (batch: number) => {
+      const lane = lanes[batch]
+      if (lane) readAnswers(lane)
+    })
+    thread.unref()
+    thread.on('error', onFailure)
+    thread.on('exit', (code) => {
+      if (!isStopping) onFailure(new Error(`a signature worker ended with ${code}`))
+    })
+    return thread
+  }
+
+  /** Spreads what waits over the lanes that are free. */
+  function dispatch() {
+    isScheduled = false
+    while (queue.length > 0) {
+      const lane = idle.shift()
+      if (!lane) return
+      const size = Math.min(slotsPerBatch, Math.ceil(queue.length / (idle.length + 1)))
+      lane.asked = queue.slice(0, size)
+      queue = queue.slice(size)
+      for (const [slot, check] of lane.asked.entries()) writeCheck(lane.slots, slot, check)
+      lane.send(size)
+    }
+  }
+
+  function readAnswers(lane: Lane) {
+    for (const [slot, { key, signer, answer }] of lane.asked.entries()) {
+      const found = readAnswer(lane.slots, slot)
+      if (found && !key) learn(signer, Uint8Array.from(found))
+      answer(found !== undefined)
+    }
+    idle.push(lane)
+    dispatch()
+  }
+
+  function learn(signer: Address, key: Uint8Array) {
+    keys.set(signer, key)
+    if (keys.size <= keptKeys) return
+    for (const oldest of keys.keys()) {
+      keys.delete(oldest)
+      break
+    }
+  }
+}
