@@ -1,12 +1,13 @@
 // Random deposits by each way that there is, and calls to the collectors past the contract that they serve.
 
 import type { Address, Hex } from 'viem'
-import { maxUint256 } from 'viem'
+import { maxUint128, maxUint256 } from 'viem'
 import { type ChannelConfig, channelId } from '#protocol/channel.ts'
 import { depositNonce } from '#protocol/deposit.ts'
 import { authorizationDigest, permit2Digest, permitDigest } from './model/authorization.ts'
 import type { Authority, Permit } from './model/collectors.ts'
 import { permitNonceOf, type Signature } from './model/state.ts'
+import type { Random } from './random.ts'
 import { anyone, type Draw, type Scene, signedBy, spoilt } from './scene.ts'
 
 /** A deposit by a collector before it is sent. */
@@ -19,7 +20,7 @@ export function drawDepositDirect({ random, cast }: Scene): Draw {
   const good = random.pick(cast.configs)
   const sender = random.once(6) ? anyone(random, cast) : good.payer
   const config = spoilt(random, good)
-  return { sender, call: { kind: 'depositDirect', config, amount: random.near(1_000n) } }
+  return { sender, call: { kind: 'depositDirect', config, amount: drawAmount(random) } }
 }
 
 export function drawErc3009Deposit(scene: Scene): Draw {
@@ -44,7 +45,12 @@ export function drawCollect(scene: Scene): Draw {
 }
 
 function drawPlan({ random, cast }: Scene): Plan {
-  return { config: spoilt(random, random.pick(cast.configs)), amount: random.near(1_000n) }
+  return { config: spoilt(random, random.pick(cast.configs)), amount: drawAmount(random) }
+}
+
+/** Mostly what payers have, else more than fits beside anything that is there already. */
+function drawAmount(random: Random): bigint {
+  return random.once(30) ? maxUint128 - random.between(0n, 2n) : random.near(1_000n)
 }
 
 function deposit({ random, cast }: Scene, plan: Plan, authority: Authority): Draw {

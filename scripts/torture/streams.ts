@@ -72,7 +72,7 @@ function commit(scene: Scene): Stream {
     0n,
     1n,
     random.near(balance / BigInt(links)),
-    random.near(room),
+    least(random.near(room), maxUint128),
     maxUint128,
   ])
   const to = numberToHex(random.below(9), { size: 32 })
@@ -84,6 +84,7 @@ function commit(scene: Scene): Stream {
 
 function drawMaxTicks({ random }: Scene): number {
   if (random.once(2)) return 1 + random.below(64)
+  if (random.once(4)) return maximum
   return random.once(20) ? maxUint32 : random.pick(edgesOfMaxTicks)
 }
 
