@@ -2,6 +2,8 @@
 
 import type { Abi, Address, Hex } from 'viem'
 import {
+  AbiDecodingZeroDataError,
+  AbiErrorSignatureNotFoundError,
   concatHex,
   decodeErrorResult,
   decodeEventLog,
@@ -118,12 +120,13 @@ function encodeData(encoder: Encoder, call: Call): Hex {
   }
 }
 
-/** An error as the model says it. */
+/** An error as the model says it, or what the model never says: bytes that none of the contracts should revert with. */
 export function decodeError(data: Hex): Said {
-  const { errorName, args } = decodeErrorResult({ abi, data })
-  const values = [...(args ?? [])]
-  if (errorName === 'CallFailed') values[1] = decodeError(values[1] as Hex)
-  return { name: errorName, args: values }
+  const result = decodeKnown(data)
+  if (result === undefined) return { name: 'unknown', args: [data] }
+  const values = [...(result.args ?? [])]
+  if (result.errorName === 'CallFailed') values[1] = decodeError(values[1] as Hex)
+  return { name: result.errorName, args: values }
 }
 
 /** An event as the model says it, or nothing when it is one that the model does not speak of. */
@@ -145,6 +148,16 @@ export function spell(said: Said): Said {
   if (name !== 'SelectorNotAllowed') return said
   const item = abi.find((entry) => entry.type === 'function' && entry.name === args[1])
   return item?.type === 'function' ? { name, args: [args[0], toFunctionSelector(item)] } : said
+}
+
+function decodeKnown(data: Hex) {
+  try {
+    return decodeErrorResult({ abi, data })
+  } catch (cause) {
+    if (cause instanceof AbiErrorSignatureNotFoundError) return undefined
+    if (cause instanceof AbiDecodingZeroDataError) return undefined
+    throw cause
+  }
 }
 
 function encode(functionName: string, args: unknown[]): Hex {
