@@ -6,6 +6,7 @@ import { compilePlanted } from './compile.ts'
 import { plants } from './plants.ts'
 import { judgeSignatures } from './signatures.ts'
 
+const wrong = ['high s', 'zero r', 'zero s', 'v of 0 or 1', 'truncated', 'other domain']
 const seed = randomInt(1_000_000_000)
 
 describe(`signatures, seed ${seed}`, () => {
@@ -13,11 +14,13 @@ describe(`signatures, seed ${seed}`, () => {
     const cases = Number(process.env['TORTURE_SIGNATURES'] ?? 2_000)
     const { taken, refused, disagreements } = await judgeSignatures({ seed, cases })
     assert.deepEqual(disagreements, [])
-    assert((taken['good'] ?? 0) > 0)
-    assert.equal(refused['good'], undefined)
-    for (const sort of ['high s', 'zero r', 'zero s', 'v of 0 or 1', 'truncated', 'other domain']) {
-      assert((refused[sort] ?? 0) > 0, sort)
-      assert.equal(taken[sort], undefined, sort)
+    for (const message of ['voucher', 'commitment']) {
+      assert((taken[`${message}, good`] ?? 0) > 0)
+      assert.equal(refused[`${message}, good`], undefined)
+      for (const sort of wrong) {
+        assert((refused[`${message}, ${sort}`] ?? 0) > 0, `${message}, ${sort}`)
+        assert.equal(taken[`${message}, ${sort}`], undefined, `${message}, ${sort}`)
+      }
     }
   })
 

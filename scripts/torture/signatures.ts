@@ -1,4 +1,5 @@
-// One voucher, signed in every wrong way and some right ones: contract, SDK and hub must take the same signatures.
+// One voucher and one commitment to ticks, signed in every wrong way and some right ones: contract, SDK and hub must take the
+// same signatures.
 
 import type { Hex } from 'viem'
 import { concatHex, encodeFunctionData, hexToBigInt, keccak256, numberToHex, sliceHex } from 'viem'
@@ -6,13 +7,14 @@ import { paymentChannelsAbi } from '#protocol/abi.ts'
 import { type ChannelConfig, channelId, channelsDomainSeparator } from '#protocol/channel.ts'
 import { packClaims } from '#protocol/packed-claim.ts'
 import { recoverSigner } from '#protocol/signature.ts'
+import { tickCommitmentDigest } from '#protocol/tick.ts'
 import { voucherDigest } from '#protocol/voucher.ts'
 import { createSignatureBackend } from '../../server/channels/signature-backend.ts'
 import { type Bytecodes, type Chain, createChain } from './chain.ts'
 import { encodeCall } from './encode.ts'
 import { createRandom, type Random } from './random.ts'
 
-/** How often each sort of signature was tried and taken, and those on which the three do not agree. */
+/** How often each sort of signature of each message was taken and refused, and those on which the three do not agree. */
 export type Verdicts = {
   cases: number
   taken: Record<string, number>
@@ -24,7 +26,18 @@ const order = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141
 const zero = numberToHex(0, { size: 32 })
 const none: Hex = `0x${'00'.repeat(32)}`
 
-/** Tries `cases` signatures of vouchers on one channel. */
+/** What is signed, for the channel's claimed total to become `max` at most. */
+const messages = {
+  voucher: ({ id, max, separator }: Message) =>
+    voucherDigest({ channelId: id, maxClaimableAmount: max }, separator),
+  /** Without any tick, a commitment is worth its base. */
+  commitment: ({ id, max, separator }: Message) =>
+    tickCommitmentDigest({ channelId: id, ...termsOf(max) }, separator),
+} as const
+
+type Message = { id: Hex; max: bigint; separator: Hex }
+
+/** Tries `cases` signatures of vouchers and commitments on one channel. */
 export async function judgeSignatures(
   { seed, cases }: { seed: number; cases: number },
   bytecodes: Bytecodes = {},
@@ -36,19 +49,25 @@ export async function judgeSignatures(
   const verdicts: Verdicts = { cases, taken: {}, refused: {}, disagreements: [] }
   for (let index = 0; index < cases; index += 1) {
     const max = random.between(1n, 1_000n)
-    const { sort, signature } = drawSignature(random, bench, max)
-    const digest = voucherDigest({ channelId: bench.id, maxClaimableAmount: max }, bench.separator)
+    const kind = random.pick(['voucher', 'commitment'] as const)
+    const digestOf = (change: Partial<Message>) =>
+      messages[kind]({ id: bench.id, max, separator: bench.separator, ...change })
+    const { sort, signature } = drawSignature(random, bench, { max, digestOf })
+    const digest = digestOf({})
+    const isVoucher = kind === 'voucher'
+    const claim = await (isVoucher ? isClaimable : isTickClaimable)(bench, signature, max)
     const answers = {
-      claim: await isClaimable(bench, signature, max),
+      claim,
       sdk: (await recoverSigner(digest, signature)) === bench.config.payerAuthorizer,
       hub: backend.recover(digest, signature) === bench.config.payerAuthorizer,
-      packed: await isPackedClaimable(bench, signature, max),
+      packed: isVoucher ? await isPackedClaimable(bench, signature, max) : undefined,
     }
-    const { claim, packed = claim } = answers
     const list = claim ? verdicts.taken : verdicts.refused
-    list[sort] = (list[sort] ?? 0) + 1
+    const name = `${kind}, ${sort}`
+    list[name] = (list[name] ?? 0) + 1
+    const { packed = claim } = answers
     if (answers.sdk === claim && answers.hub === claim && packed === claim) continue
-    verdicts.disagreements.push(`${sort} ${signature} for ${max}: ${JSON.stringify(answers)}`)
+    verdicts.disagreements.push(`${name} ${signature} for ${max}: ${JSON.stringify(answers)}`)
   }
   return verdicts
 }
@@ -89,12 +108,10 @@ async function openBench(chain: Chain): Promise<Bench> {
 /** Ways to sign, or not to: from what is right to what is wrong. */
 const sorts: Readonly<Record<string, (random: Random, parts: Parts, bench: Bench) => Hex>> = {
   good: (_, { whole }) => whole,
-  'other maximum': (_, { max }, { id, separator, sign }) =>
-    sign(voucherDigest({ channelId: id, maxClaimableAmount: max + 1n }, separator)),
-  'other channel': (_, { max }, { id, separator, sign }) =>
-    sign(voucherDigest({ channelId: keccak256(id), maxClaimableAmount: max }, separator)),
-  'other domain': (random, { max }, { id, foreign, sign }) =>
-    sign(voucherDigest({ channelId: id, maxClaimableAmount: max }, random.pick(foreign))),
+  'other maximum': (_, { max, digestOf }, { sign }) => sign(digestOf({ max: max + 1n })),
+  'other channel': (_, { digestOf }, { id, sign }) => sign(digestOf({ id: keccak256(id) })),
+  'other domain': (random, { digestOf }, { foreign, sign }) =>
+    sign(digestOf({ separator: random.pick(foreign) })),
   stranger: (_, { digest }, { signAsStranger }) => signAsStranger(digest),
   'high s': (_, { r, s, v }) => join({ r, s: word(order - hexToBigInt(s)), v: 55 - v }),
   'high s, same v': (_, { r, s, v }) => join({ r, s: word(order - hexToBigInt(s)), v }),
@@ -121,20 +138,23 @@ const sorts: Readonly<Record<string, (random: Random, parts: Parts, bench: Bench
 }
 
 /** A good signature and its parts. */
-type Parts = { whole: Hex; r: Hex; s: Hex; v: number; digest: Hex; max: bigint }
+type Parts = Signed & { whole: Hex; r: Hex; s: Hex; v: number; digest: Hex }
+
+/** What is signed, and what is signed instead when something in it is another. */
+type Signed = { max: bigint; digestOf: (change: Partial<Message>) => Hex }
 
 function drawSignature(
   random: Random,
   bench: Bench,
-  max: bigint,
+  signed: Signed,
 ): { sort: string; signature: Hex } {
   const [sort, distort] = random.pick(Object.entries(sorts))
-  const digest = voucherDigest({ channelId: bench.id, maxClaimableAmount: max }, bench.separator)
+  const digest = signed.digestOf({})
   const whole = bench.sign(digest)
   const r = sliceHex(whole, 0, 32)
   const s = sliceHex(whole, 32, 64)
   const v = Number(sliceHex(whole, 64))
-  return { sort, signature: distort(random, { whole, r, s, v, digest, max }, bench) }
+  return { sort, signature: distort(random, { ...signed, whole, r, s, v, digest }, bench) }
 }
 
 async function isClaimable(
@@ -146,6 +166,34 @@ async function isClaimable(
   const data = encodeFunctionData({ abi: paymentChannelsAbi, functionName: 'claim', args: [[row]] })
   const returned = await chain.attempt({ from: config.receiver, to: chain.setting.channels, data })
   return returned !== undefined
+}
+
+async function isTickClaimable(
+  { chain, config }: Bench,
+  signature: Hex,
+  max: bigint,
+): Promise<boolean> {
+  const terms = termsOf(max)
+  const claim = {
+    channel: config,
+    terms,
+    signature,
+    preimage: terms.root,
+    ticks: 0,
+    totalClaimed: 1n,
+  }
+  const data = encodeFunctionData({
+    abi: paymentChannelsAbi,
+    functionName: 'claimTicks',
+    args: [claim],
+  })
+  const returned = await chain.attempt({ from: config.receiver, to: chain.setting.channels, data })
+  return returned !== undefined
+}
+
+/** A stream of no tick. */
+function termsOf(baseAmount: bigint) {
+  return { to: none, baseAmount, tickAmount: 0n, maxTicks: 0, root: none }
 }
 
 /** Whether a packed claim takes it; nothing when its row cannot even say it: v is one bit there and s has 255. */
