@@ -22,7 +22,7 @@ export type Lanes = {
 /** What a load process prints at its end. */
 export type LoadReport = { answers: number; seconds: number; p50ms: number; p99ms: number }
 
-/** Prints "ready", waits a moment so that the server's CPU time can be read, and runs the lanes. */
+/** Prints "ready", waits a moment so that the server's CPU time can be read, runs the lanes, and prints "ended". */
 export async function runLanes(lanes: Lanes): Promise<LoadReport> {
   const agent = new Agent({ keepAlive: true, maxSockets: lanes.connections })
   process.stdout.write('ready\n')
@@ -36,6 +36,7 @@ export async function runLanes(lanes: Lanes): Promise<LoadReport> {
   )
   const latencies = (await Promise.all(running)).flat().sort((a, b) => a - b)
   const seconds = (performance.now() - began) / 1_000
+  process.stdout.write('ended\n')
   agent.destroy()
   const percentile = (share: number) => latencies[Math.floor(latencies.length * share)] ?? 0
   return { answers: latencies.length, seconds, p50ms: percentile(0.5), p99ms: percentile(0.99) }

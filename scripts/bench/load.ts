@@ -1,5 +1,5 @@
 // The load of one run over HTTP: signs every basket before the clock starts, then sends them, one at a time per channel and
-// connection. Prints "ready", waits a moment, and at the end what it measured as JSON.
+// connection. Prints "ready", waits a moment, "ended", and what it measured as JSON.
 
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
@@ -45,7 +45,7 @@ const report = await runLanes({
   },
 })
 for (const { answer, charged } of answers) assertCharged(answer, charged)
-process.stdout.write(JSON.stringify(report))
+process.stdout.write(`${JSON.stringify(report)}\n`)
 
 /** The requests of one channel in order: every voucher raises the channel's maximum by its basket. */
 function signBaskets(

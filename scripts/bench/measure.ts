@@ -2,6 +2,7 @@
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import type { Server } from './cpu.ts'
@@ -23,7 +24,8 @@ const loadReport = z.object({
 }) satisfies z.ZodType<LoadReport>
 
 /**
- * Runs a load script on a plan in a process of its own, and counts the server's CPU time between its start line and its end.
+ * Runs a load script on a plan in a process of its own, and counts the server's CPU time from its
+ * "ready" to its "ended".
  *
  * @param perAnswer payments that one answer stands for
  */
@@ -46,17 +48,18 @@ async function load(server: Server, script: URL, plan: string) {
   const child = spawn(process.execPath, [fileURLToPath(script), plan], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
+  const closed = once(child, 'close')
   let before: Promise<number> | undefined
-  let output = ''
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    output += text
-    if (output.startsWith('ready\n')) before ??= treeCpuSeconds(server)
-  })
-  const [code] = await once(child, 'close')
-  const after = await treeCpuSeconds(server)
-  if (code !== 0 || !before) throw new Error(`the load ended with ${code}`)
-  const report = loadReport.parse(JSON.parse(output.slice('ready\n'.length)))
-  return { report, cpuSeconds: after - (await before) }
+  let after: Promise<number> | undefined
+  let report: LoadReport | undefined
+  for await (const line of createInterface({ input: child.stdout })) {
+    if (line === 'ready') before = treeCpuSeconds(server)
+    else if (line === 'ended') after = treeCpuSeconds(server)
+    else report = loadReport.parse(JSON.parse(line))
+  }
+  const [code] = await closed
+  if (code !== 0 || !before || !after || !report) throw new Error(`the load ended with ${code}`)
+  return { report, cpuSeconds: (await after) - (await before) }
 }
 
 /** The median of each figure by itself. */

@@ -1,5 +1,5 @@
 // The load of one run on the peer: signs every voucher before the clock starts, then buys a song with each, one at a time per
-// channel. Prints "ready", waits a moment, and at the end what it measured as JSON.
+// channel. Prints "ready", waits a moment, "ended", and what it measured as JSON.
 
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
@@ -48,7 +48,7 @@ const report = await runLanes({
   },
 })
 for (const { answer, charged } of answers) assertCharged(answer, charged)
-process.stdout.write(JSON.stringify(report))
+process.stdout.write(`${JSON.stringify(report)}\n`)
 
 async function askPrice() {
   const asked = await fetch(url)
