@@ -16,12 +16,44 @@ export type BenchChannel = { channelId: Hex; key: Hex; separator: Hex; creator: 
 
 const perChannel = 1_000_000_000_000n
 
-/** Opens channels by plain deposits and registers one creator; resolves when the hub knows them all. */
+/** Who is paid through a channel, and where it lives. */
+export type Payee = {
+  channels: Address
+  receiver: Address
+  receiverAuthorizer: Address
+}
+
+export type OpenedChannel = { config: ChannelConfig; channelId: Hex; key: Hex; separator: Hex }
+
+/** Opens channels of the hub and registers one creator; resolves when the hub knows them all. */
 export async function openBenchChannels(world: World, count: number): Promise<BenchChannel[]> {
+  const { deployment, wallets } = world
+  const creator = wallets['creator']
+  if (!creator) throw new Error('the world lacks a creator')
+  const opened = await depositOn(world, count, {
+    channels: deployment.channels,
+    receiver: deployment.vault,
+    receiverAuthorizer: deployment.hubAccount,
+  })
+  await registerCreator(world)
+  await hubKnows(world, count)
+  return opened.map(({ channelId, key, separator }) => ({
+    channelId,
+    key,
+    separator,
+    creator: creator.address,
+  }))
+}
+
+/** Opens channels by plain deposits of the world's funder. */
+export async function depositOn(
+  world: World,
+  count: number,
+  { channels, receiver, receiverAuthorizer }: Payee,
+): Promise<OpenedChannel[]> {
   const { deployment, token, wallets, rpcUrl } = world
   const funder = wallets['funder']
-  const creator = wallets['creator']
-  if (!funder || !creator) throw new Error('the world lacks a funder or a creator')
+  if (!funder) throw new Error('the world lacks a funder')
   await world.fundGas(funder.address)
   await world.mint(funder.address, perChannel * BigInt(count))
   const account = privateKeyToAccount(funder.privateKey)
@@ -30,41 +62,31 @@ export async function openBenchChannels(world: World, count: number): Promise<Be
     address: token.address,
     abi: testTokenAbi,
     functionName: 'approve',
-    args: [deployment.channels, maxUint256],
+    args: [channels, maxUint256],
   })
-  const separator = channelsDomainSeparator({
-    chainId: deployment.chainId,
-    address: deployment.channels,
-  })
-  const channels: BenchChannel[] = []
-  while (channels.length < count) {
+  const separator = channelsDomainSeparator({ chainId: deployment.chainId, address: channels })
+  const opened: OpenedChannel[] = []
+  while (opened.length < count) {
     const key = generatePrivateKey()
     const voucherKey = lowerCase(privateKeyToAccount(key).address)
     const config: ChannelConfig = {
       payer: voucherKey,
       payerAuthorizer: voucherKey,
-      receiver: deployment.vault,
-      receiverAuthorizer: deployment.hubAccount,
+      receiver,
+      receiverAuthorizer,
       token: token.address,
       withdrawDelay: 86_400,
-      salt: toHex(channels.length, { size: 32 }),
+      salt: toHex(opened.length, { size: 32 }),
     }
     await wallet.writeContract({
-      address: deployment.channels,
+      address: channels,
       abi: paymentChannelsAbi,
       functionName: 'depositDirect',
       args: [config, perChannel],
     })
-    channels.push({
-      channelId: channelId(config, separator),
-      key,
-      separator,
-      creator: creator.address,
-    })
+    opened.push({ config, channelId: channelId(config, separator), key, separator })
   }
-  await registerCreator(world)
-  await hubKnows(world, count)
-  return channels
+  return opened
 }
 
 async function registerCreator({ wallets, hub, deployment }: World) {

@@ -1,113 +1,99 @@
-// The load of one run: signs every basket before the clock starts, then sends them over kept-alive connections, one at a time
-// per channel. Prints "ready", waits a moment, and at the end what it measured as JSON.
+// The load of one run over HTTP: signs every basket before the clock starts, then sends them, one at a time per channel and
+// connection. Prints "ready", waits a moment, "ended", and what it measured as JSON.
 
+import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { Agent, request } from 'node:http'
 import type { Hex } from 'viem'
 import { toHex } from 'viem'
+import { tipsAnswer } from '#protocol/messages/tips.ts'
 import { tipsHash, tipsTotal, tipTo, tipVoucherDigest } from '#protocol/tip.ts'
 import { createDigestSigner } from '#server/channels/signature-backend.ts'
 import type { BenchChannel } from './channels.ts'
+import type { Answer, Prepared } from './lanes.ts'
+import { runLanes } from './lanes.ts'
 
-type Plan = {
+/** What `main.ts` and the comparison with the peer write for this process. */
+export type TipPlan = {
   hubUrl: string
   channels: BenchChannel[]
+  /** Tips that one signature names. */
   tips: number
   connections: number
-  seconds: number
+  /** Either as many baskets as a time allows, or so many on each channel after those sent before. */
+  length: { seconds: number } | { baskets: number; sentBefore: number }
 }
+
+/** Base units of each tip. */
+const tipAmount = 100n
 
 /** More baskets a second than any run so far has come to, so that none runs dry. */
 const basketsPerSecond = { single: 9_000, many: 700 }
 
 const [, , path = ''] = process.argv
-const plan = JSON.parse(await readFile(path, 'utf8')) as Plan
-const bodies = signAll(plan)
-const agent = new Agent({ keepAlive: true, maxSockets: plan.connections })
-
-process.stdout.write('ready\n')
-await new Promise((resolve) => {
-  setTimeout(resolve, 300)
+const plan = JSON.parse(await readFile(path, 'utf8')) as TipPlan
+const seconds = 'seconds' in plan.length ? plan.length.seconds : undefined
+const answers: { answer: Answer; charged: bigint }[] = []
+const report = await runLanes({
+  url: new URL('/v1/tips', plan.hubUrl),
+  connections: plan.connections,
+  queues: plan.channels.map((channel) => signBaskets(plan, channel)),
+  seconds,
+  judge(answer, { index }) {
+    if (answer.status !== 200) throw new Error(`the hub answered ${answer.status}: ${answer.body}`)
+    if (seconds === undefined) answers.push({ answer, charged: maximumAfter(plan, index + 1) })
+  },
 })
-const began = performance.now()
-const latencies = (await Promise.all(startLanes(plan, bodies))).flat().sort((a, b) => a - b)
-const seconds = (performance.now() - began) / 1_000
-agent.destroy()
-const percentile = (share: number) => latencies[Math.floor(latencies.length * share)] ?? 0
-process.stdout.write(
-  JSON.stringify({
-    tips: latencies.length * plan.tips,
-    seconds,
-    p50ms: percentile(0.5),
-    p99ms: percentile(0.99),
-  }),
-)
+for (const { answer, charged } of answers) assertCharged(answer, charged)
+process.stdout.write(`${JSON.stringify(report)}\n`)
 
-/** The bodies of each channel in order: every voucher raises the channel's maximum by its basket. */
-function signAll({ channels, tips, seconds: length }: Plan): string[][] {
+/** The requests of one channel in order: every voucher raises the channel's maximum by its basket. */
+function signBaskets(
+  { channels, tips, length }: TipPlan,
+  { channelId, key, separator, creator }: BenchChannel,
+): Prepared[] {
   const rate = tips === 1 ? basketsPerSecond.single : basketsPerSecond.many
-  const perChannel = Math.ceil((rate * length) / channels.length)
-  return channels.map(({ channelId, key, separator, creator }) => {
-    const sign = createDigestSigner(key)
-    let maxClaimableAmount = 0n
-    return Array.from({ length: perChannel }, () => {
-      const basket = Array.from({ length: tips }, () => ({
-        to: tipTo(creator),
-        amount: 100n,
-        ref: randomRef(),
-      }))
-      maxClaimableAmount += tipsTotal(basket)
-      const voucher = { channelId, maxClaimableAmount, tipsHash: tipsHash(basket) }
-      const signature = sign(tipVoucherDigest(voucher, separator))
-      const wire = basket.map((tip) => ({ ...tip, amount: String(tip.amount) }))
-      return JSON.stringify({
-        channelId,
-        maxClaimableAmount: String(maxClaimableAmount),
-        tips: wire,
-        signature,
-      })
+  const count =
+    'baskets' in length ? length.baskets : Math.ceil((rate * length.seconds) / channels.length)
+  const sign = createDigestSigner(key)
+  let maxClaimableAmount = maximumAfter(plan, 0)
+  return Array.from({ length: count }, () => {
+    const basket = Array.from({ length: tips }, () => ({
+      to: tipTo(creator),
+      amount: tipAmount,
+      ref: randomRef(),
+    }))
+    maxClaimableAmount += tipsTotal(basket)
+    const voucher = { channelId, maxClaimableAmount, tipsHash: tipsHash(basket) }
+    const signature = sign(tipVoucherDigest(voucher, separator))
+    const wire = basket.map((tip) => ({ ...tip, amount: String(tip.amount) }))
+    const body = JSON.stringify({
+      channelId,
+      maxClaimableAmount: String(maxClaimableAmount),
+      tips: wire,
+      signature,
     })
-  })
-}
-
-/** Each lane works through its share of the channels, in turn, until time is up; returns latencies in milliseconds. */
-function startLanes(
-  { connections, seconds: length, hubUrl }: Plan,
-  queues: string[][],
-): Promise<number[]>[] {
-  const end = performance.now() + length * 1_000
-  const url = new URL('/v1/tips', hubUrl)
-  return Array.from({ length: connections }, async (_, lane) => {
-    const mine = queues.filter((_queue, index) => index % connections === lane)
-    const measured: number[] = []
-    for (let turn = 0; performance.now() < end; turn += 1) {
-      const body = mine[turn % mine.length]?.shift()
-      if (body === undefined) throw new Error('the load ran out of signed baskets; raise its rate')
-      const sent = performance.now()
-      await post(url, body)
-      measured.push(performance.now() - sent)
-    }
-    return measured
-  })
-}
-
-function post(url: URL, body: string): Promise<void> {
-  return new Promise((resolve, reject) => {
     const headers = {
       'content-type': 'application/json',
       'content-length': Buffer.byteLength(body),
     }
-    const sent = request(url, { method: 'POST', agent, headers }, (response) => {
-      response.resume()
-      response.on('end', () => {
-        if (response.statusCode === 200) resolve()
-        else reject(new Error(`the hub answered ${response.statusCode}`))
-      })
-    })
-    sent.on('error', reject)
-    sent.end(body)
+    return { headers, body }
   })
+}
+
+/** What a channel's voucher allows after `baskets` of this run, in base units. */
+function maximumAfter({ tips, length }: TipPlan, baskets: number): bigint {
+  const before = 'sentBefore' in length ? length.sentBefore : 0
+  return BigInt((before + baskets) * tips) * tipAmount
+}
+
+/** The answer holds a receipt for all that was tipped, and what was charged so far is what was signed so far. */
+function assertCharged({ body }: Answer, charged: bigint) {
+  const { receipt, channel } = tipsAnswer.parse(JSON.parse(body.toString()))
+  assert.equal(receipt.tips.length, plan.tips)
+  for (const { leaf } of receipt.tips) assert.equal(leaf.amount, tipAmount)
+  assert.equal(receipt.tips.at(-1)?.leaf.chargedAfter, charged)
+  assert.equal(channel.charged, charged)
 }
 
 function randomRef(): Hex {

@@ -1,26 +1,36 @@
 // `npm run bench`: what the hub reaches on this machine, against the real process over real HTTP, every tip on disk before its
 // answer. Numbers of different machines or days do not compare; the ratios within one run do.
 
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { execFile } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
+import { parseArgs, promisify } from 'node:util'
 import { z } from 'zod'
-import type { World } from '../world/world.ts'
 import { startWorld } from '../world/world.ts'
 import { openBenchChannels } from './channels.ts'
+import { hubServer } from './hub.ts'
+import type { TipPlan } from './load.ts'
+import type { Measured } from './measure.ts'
+import { measure, medians } from './measure.ts'
+import { compare, peerVersions } from './peer/compare.ts'
 
 const help = `usage: npm run bench -- [options]
 
   --only <name>     one of tips.http.single, tips.http.basket50
   --runs <n>        runs of each, of which the median is printed (default 3)
   --seconds <n>     length of a run (default 5)
-  --channels <n>    channels, each with a key of its own (default 200)
+  --channels <n>    channels, each with a key of its own (default 200; with --peer 16)
+  --peer            instead, jandon (tips.http.single) beside the npm x402 server (@x402/express, memory store): the same
+                    payments on as many channels, in turns; fails unless both charged the same on every channel
+  --payments <n>    with --peer, measured payments of a run (default 4000), after a quarter of that unmeasured
   --json            print JSON lines only
   --help            print this
+
+Server CPU-seconds are user and system time of the server and all processes it started. "ofLimit" is perServerCpuSecond over
+bareVerifyRate: what a thread that only verifies signatures, each of another key, reaches per CPU-second. "ratio" is jandon's
+perServerCpuSecond over the peer's, "p99Ratio" the peer's p99 over jandon's. CPU time of the loads is not counted.
 `
 
 /** What is measured; the names stay. `tips` is how many one signature names. */
@@ -31,22 +41,14 @@ const benchmarks = [
 
 const connections = 64
 
-/** What the load process reports of a run. */
-const loadReport = z.object({
-  tips: z.number(),
-  seconds: z.number(),
-  p50ms: z.number(),
-  p99ms: z.number(),
-})
-
-type Measured = { perSecond: number; perServerCpuSecond: number; p50ms: number; p99ms: number }
-
 const { values } = parseArgs({
   options: {
     only: { type: 'string' },
     runs: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '5' },
-    channels: { type: 'string', default: '200' },
+    channels: { type: 'string' },
+    peer: { type: 'boolean', default: false },
+    payments: { type: 'string', default: '4000' },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -56,91 +58,93 @@ if (values.help || chosen.length === 0) {
   process.stderr.write(help)
   process.exitCode = values.help ? 0 : 2
 } else {
-  await measureAll(chosen)
+  const bareVerifyRate = await measureBareVerify()
+  if (values.peer) await measurePeer(bareVerifyRate)
+  else await measureAll(chosen, bareVerifyRate)
 }
 
-async function measureAll(these: readonly (typeof benchmarks)[number][]) {
+async function measureAll(these: readonly (typeof benchmarks)[number][], bareVerifyRate: number) {
+  const channels = Number(values.channels ?? 200)
   for (const { name, tips } of these) {
     const runs: Measured[] = []
-    for (let run = 0; run < Number(values.runs); run += 1) runs.push(await measureOnce(tips))
-    const result = {
-      name,
-      ...medians(runs),
-      durable: true,
-      runs: runs.length,
-      connections,
-      channels: Number(values.channels),
+    for (let run = 0; run < Number(values.runs); run += 1) {
+      runs.push(await measureOnce({ tips, channels }))
     }
-    const { perSecond, perServerCpuSecond, p50ms, p99ms } = result
-    process.stdout.write(
-      values.json
-        ? `${JSON.stringify(result)}\n`
-        : `${name.padEnd(22)} ${perSecond} tips/s, ${perServerCpuSecond} per server CPU-second, p50 ${p50ms} ms, p99 ${p99ms} ms\n`,
-    )
+    const terms = { durable: true, runs: runs.length, connections, channels }
+    print(name, medians(runs), { bareVerifyRate, terms })
   }
 }
 
+async function measurePeer(bareVerifyRate: number) {
+  const channels = Number(values.channels ?? 16)
+  const payments = Math.ceil(Number(values.payments) / channels)
+  const runs = Number(values.runs)
+  const compared = await compare({ channels, payments, warmUp: Math.ceil(payments / 4), runs })
+  const { jandon, peer, ratio, p99Ratio, charged, asked } = compared
+  const terms = { runs, connections: channels, channels, payments: payments * channels }
+  print('tips.http.single', jandon, { bareVerifyRate, terms: { durable: true, ...terms } })
+  print('x402.express', peer, { bareVerifyRate, terms: { durable: false, ...terms } })
+  const versions = await peerVersions()
+  printLine(
+    { name: 'peer', ratio, p99Ratio, chargedPerChannel: String(charged), asked, versions },
+    `${ratio} times the payments per server CPU-second, p99 ${p99Ratio} times shorter; both charged ${charged} on each channel`,
+  )
+}
+
 /** One run on a world of its own, so that no run inherits another's data. */
-async function measureOnce(tips: number): Promise<Measured> {
+async function measureOnce({
+  tips,
+  channels: count,
+}: {
+  tips: number
+  channels: number
+}): Promise<Measured> {
   const folder = await mkdtemp(join(tmpdir(), 'jandon-bench-'))
   const world = await startWorld({ folder, walletNames: ['creator', 'funder'], withBank: false })
   try {
-    const channels = await openBenchChannels(world, Number(values.channels))
+    const channels = await openBenchChannels(world, count)
+    const length = { seconds: Number(values.seconds) }
+    const tipPlan: TipPlan = { hubUrl: world.hub.url, channels, tips, connections, length }
     const plan = join(folder, 'plan.json')
-    await writeFile(
-      plan,
-      JSON.stringify({
-        hubUrl: world.hub.url,
-        channels,
-        tips,
-        connections,
-        seconds: Number(values.seconds),
-      }),
-    )
-    const { report, cpuSeconds } = await load(world, plan)
-    const rounded = (value: number) => Math.round(value * 10) / 10
-    return {
-      perSecond: Math.round(report.tips / report.seconds),
-      perServerCpuSecond: Math.round(report.tips / cpuSeconds),
-      p50ms: rounded(report.p50ms),
-      p99ms: rounded(report.p99ms),
-    }
+    await writeFile(plan, JSON.stringify(tipPlan))
+    const script = new URL('load.ts', import.meta.url)
+    return await measure(hubServer(world), { script, plan, perAnswer: tips })
   } finally {
     await world.stop()
     await rm(folder, { recursive: true })
   }
 }
 
-/** Runs the load in a process of its own, and counts the server's CPU time between its start line and its end. */
-async function load({ hub }: World, plan: string) {
-  const script = fileURLToPath(new URL('load.ts', import.meta.url))
-  const child = spawn(process.execPath, [script, plan], { stdio: ['ignore', 'pipe', 'inherit'] })
-  let before: Promise<number> | undefined
-  let output = ''
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    output += text
-    if (output.startsWith('ready\n')) before ??= readCpuSeconds(hub.url)
-  })
-  const [code] = await once(child, 'close')
-  const after = await readCpuSeconds(hub.url)
-  if (code !== 0 || !before) throw new Error(`the load ended with ${code}`)
-  const report = loadReport.parse(JSON.parse(output.slice('ready\n'.length)))
-  return { report, cpuSeconds: after - (await before) }
+/** Verifications per CPU-second, measured once before everything else. */
+async function measureBareVerify(): Promise<number> {
+  const script = fileURLToPath(new URL('bare-verify.ts', import.meta.url))
+  const { stdout } = await promisify(execFile)(process.execPath, [script])
+  const { perCpuSecond } = z.object({ perCpuSecond: z.number() }).parse(JSON.parse(stdout))
+  printLine(
+    { name: 'bareVerifyRate', perCpuSecond },
+    `${perCpuSecond} signatures per CPU-second of a thread that only verifies`,
+  )
+  return perCpuSecond
 }
 
-async function readCpuSeconds(hubUrl: string): Promise<number> {
-  const text = await (await fetch(new URL('/metrics', hubUrl))).text()
-  const match = /^process_cpu_seconds_total (\S+)$/m.exec(text)
-  return Number(match?.[1])
+/** Where every payment has a signature of its own, the share of what verifying alone would allow is told as well. */
+function print(
+  name: string,
+  measured: Measured,
+  { bareVerifyRate, terms }: { bareVerifyRate: number; terms: { [name: string]: unknown } },
+) {
+  const { perSecond, perServerCpuSecond, p50ms, p99ms } = measured
+  const ofLimit = /\.(signed|single)$/.test(name)
+    ? { ofLimit: Math.round((perServerCpuSecond / bareVerifyRate) * 1_000) / 1_000 }
+    : {}
+  const share = ofLimit.ofLimit === undefined ? '' : `, ${ofLimit.ofLimit} of the limit`
+  printLine(
+    { name, ...measured, ...ofLimit, ...terms },
+    `${perSecond}/s, ${perServerCpuSecond} per server CPU-second${share}, p50 ${p50ms} ms, p99 ${p99ms} ms`,
+  )
 }
 
-function medians(runs: readonly Measured[]): Measured {
-  const median = (pick: (run: Measured) => number) =>
-    runs.map(pick).sort((a, b) => a - b)[Math.floor(runs.length / 2)] ?? 0
-  return {
-    perSecond: median((run) => run.perSecond),
-    perServerCpuSecond: median((run) => run.perServerCpuSecond),
-    p50ms: median((run) => run.p50ms),
-    p99ms: median((run) => run.p99ms),
-  }
+function printLine(result: { name: string; [figure: string]: unknown }, text: string) {
+  const line = values.json ? JSON.stringify(result) : `${result.name.padEnd(22)} ${text}`
+  process.stdout.write(`${line}\n`)
 }
