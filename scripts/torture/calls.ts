@@ -1,42 +1,35 @@
 // Random calls that mostly make sense: amounts around the edges of what the model holds, signatures that mostly hold,
 // senders that mostly may.
 
-import type { Address, Hex } from 'viem'
+import type { Address } from 'viem'
 import { keccak256, numberToHex, zeroAddress, zeroHash } from 'viem'
 import { type ChannelConfig, channelId } from '#protocol/channel.ts'
-import { depositNonce } from '#protocol/deposit.ts'
 import { tipVoucherDigest } from '#protocol/tip.ts'
 import { refundDigest, voucherDigest } from '#protocol/voucher.ts'
-import { authorizationDigest, paymentDigest } from './model/authorization.ts'
-import { batchDigest, type ChannelsCall, type ClaimRow, type PackedRow } from './model/channels.ts'
-import { type Call, type TokenCall, targetOf, type VaultCall } from './model/hub.ts'
 import {
-  accountOf,
-  channelOf,
-  heldBy,
-  owedIn,
-  receiverOf,
-  type Setting,
-  type Signature,
-  type State,
-} from './model/state.ts'
-import type { Random } from './random.ts'
-
-/** Who may appear in a call. */
-export type Cast = {
-  configs: readonly ChannelConfig[]
-  creators: readonly Address[]
-  operators: readonly Address[]
-  claimers: readonly Address[]
-  merchant: Address
-  stranger: Address
-}
-
-/** What a draw can look at. */
-export type Scene = { random: Random; cast: Cast; setting: Setting; state: State; time: bigint }
-
-/** A call and who makes it. */
-export type Draw = { sender: Address; call: Call }
+  drawCollect,
+  drawDepositDirect,
+  drawErc3009Deposit,
+  drawPermit2Deposit,
+} from './deposits.ts'
+import { paymentDigest } from './model/authorization.ts'
+import { batchDigest, type ClaimRow, type PackedRow } from './model/channels.ts'
+import type { Call } from './model/hub.ts'
+import { accountOf, channelOf, heldBy, owedIn, receiverOf } from './model/state.ts'
+import {
+  anyone,
+  asHub,
+  asReceiverSide,
+  credited,
+  type Draw,
+  funded,
+  payerSide,
+  recipient,
+  type Scene,
+  signedBy,
+  voucherSigner,
+} from './scene.ts'
+import { drawClaimTicks } from './streams.ts'
 
 /** The `index`th call of a sequence. The first ones deposit, so that there is something to claim. */
 export function drawCall(scene: Scene, index: number): Draw {
@@ -48,11 +41,17 @@ export function drawCall(scene: Scene, index: number): Draw {
 const draws: readonly ((scene: Scene) => Draw)[] = [
   drawDepositDirect,
   drawDepositDirect,
-  drawDeposit,
+  drawErc3009Deposit,
+  drawPermit2Deposit,
+  drawPermit2Deposit,
+  drawCollect,
   drawClaim,
   drawClaimWithSignature,
   drawClaimPacked,
   drawClaimPacked,
+  drawClaimTicks,
+  drawClaimTicks,
+  drawClaimTicks,
   drawSettle,
   drawInitiateWithdraw,
   drawFinalizeWithdraw,
@@ -67,40 +66,6 @@ const draws: readonly ((scene: Scene) => Draw)[] = [
   drawTransfer,
   drawRotation,
 ]
-
-function drawDepositDirect({ random, cast }: Scene): Draw {
-  const good = random.pick(cast.configs)
-  const sender = random.once(6) ? anyone(random, cast) : good.payer
-  const config = spoilt(random, good)
-  return { sender, call: { kind: 'depositDirect', config, amount: random.near(1_000n) } }
-}
-
-function drawDeposit(scene: Scene): Draw {
-  const { random, cast, setting, time } = scene
-  const config = spoilt(random, random.pick(cast.configs))
-  const amount = random.near(1_000n)
-  const salt = BigInt(random.below(3))
-  const validAfter = random.once(10) ? time : 0n
-  const validBefore = random.once(10) ? time : 1n << 46n
-  const id = channelId(config, setting.separators.channels)
-  const nonce = depositNonce(id, salt)
-  const digest = authorizationDigest(
-    { from: config.payer, to: setting.collector, value: amount, validAfter, validBefore, nonce },
-    setting.separators.token(config.token),
-  )
-  // Tokens refuse malformed signatures in their own ways; here only a foreign signer is wrong.
-  const signature = { ...signedBy(scene, config.payer, digest), flaw: 'none' } as const
-  return {
-    sender: cast.stranger,
-    call: {
-      kind: 'deposit',
-      config,
-      amount,
-      collector: random.once(20) ? zeroAddress : setting.collector,
-      authorization: { validAfter, validBefore, salt, signature },
-    },
-  }
-}
 
 function drawClaim(scene: Scene): Draw {
   const { random } = scene
@@ -182,10 +147,16 @@ function drawPackedRow(scene: Scene, original: ChannelConfig): PackedRow {
   }
 }
 
-function drawSettle({ random, cast, setting }: Scene): Draw {
-  const receiver = random.pick([setting.vault, cast.merchant])
-  const token = random.pick(setting.tokens)
-  return { sender: cast.stranger, call: { kind: 'settle', receiver, token } }
+function drawSettle({ random, cast, setting, state }: Scene): Draw {
+  const all = setting.tokens.flatMap((token) =>
+    [setting.vault, cast.merchant].map((receiver) => ({ receiver, token })),
+  )
+  const waiting = all.filter(({ receiver, token }) => {
+    const { claimed, settled } = receiverOf(state, receiver, token)
+    return claimed > settled
+  })
+  const whose = random.pick(waiting.length > 0 && !random.once(6) ? waiting : all)
+  return { sender: cast.stranger, call: { kind: 'settle', ...whose } }
 }
 
 function drawInitiateWithdraw({ random, cast, setting, state }: Scene): Draw {
@@ -228,10 +199,13 @@ function drawRefundWithSignature(scene: Scene): Draw {
 
 function drawCredit(scene: Scene): Draw {
   const { random, cast, setting, state } = scene
-  const token = random.pick(setting.tokens)
-  const { claimed, settled } = receiverOf(state, setting.vault, token)
-  const held = heldBy(state, token, setting.vault)
-  const free = held + claimed - settled - owedIn(state, token)
+  const freeOf = (token: Address) => {
+    const { claimed, settled } = receiverOf(state, setting.vault, token)
+    return heldBy(state, token, setting.vault) + claimed - settled - owedIn(state, token)
+  }
+  const some = setting.tokens.filter((token) => freeOf(token) > 0n)
+  const token = random.pick(some.length > 0 && !random.once(6) ? some : setting.tokens)
+  const free = freeOf(token)
   const rows = Array.from({ length: random.below(4) }, () => {
     const account = random.once(25)
       ? random.pick([zeroAddress, setting.vault])
@@ -285,103 +259,4 @@ function drawRotation({ random, cast, setting }: Scene): Draw {
     ? { kind: 'setOperator', operator: random.pick(cast.operators) }
     : { kind: 'setClaimer', claimer: random.pick(cast.claimers), allowed: random.once(2) }
   return { sender: random.once(6) ? cast.stranger : setting.admin, call }
-}
-
-/** Mostly a channel that holds something. */
-function funded(
-  random: Random,
-  { cast, setting, state }: Pick<Scene, 'cast' | 'setting' | 'state'>,
-): ChannelConfig {
-  const holds = (config: ChannelConfig) =>
-    channelOf(state, channelId(config, setting.separators.channels)).balance > 0n
-  const some = cast.configs.filter(holds)
-  return random.pick(some.length > 0 && !random.once(8) ? some : cast.configs)
-}
-
-/** Mostly an account that can pay. */
-function credited(
-  random: Random,
-  { cast, setting, state }: Pick<Scene, 'cast' | 'setting' | 'state'>,
-): { token: Address; account: Address } {
-  const all = setting.tokens.flatMap((token) =>
-    cast.creators.map((account) => ({ token, account })),
-  )
-  const able = all.filter(({ token, account }) => {
-    const totals = accountOf(state, token, account)
-    return totals.credited > totals.paid
-  })
-  return random.pick(able.length > 0 && !random.once(8) ? able : all)
-}
-
-/** As the receiver side would call: the merchant by itself, the hub through its account. */
-function asReceiverSide(scene: Scene, config: ChannelConfig, call: ChannelsCall): Draw {
-  if (config.receiverAuthorizer === scene.setting.hub) return asHub(scene, call)
-  const { random } = scene
-  return { sender: random.pick([config.receiver, config.receiverAuthorizer]), call }
-}
-
-/** Through the hub's account, sometimes with a second call, sometimes as a claimer. */
-function asHub(scene: Scene, call: ChannelsCall | VaultCall | TokenCall): Draw {
-  const { random, cast, state, setting } = scene
-  const calls = [call]
-  const token = random.pick(setting.tokens)
-  if (random.once(6)) calls.push({ kind: 'settle', receiver: setting.vault, token })
-  if (random.once(15)) calls.push({ kind: 'transfer', token, to: cast.stranger, amount: 0n })
-  const isClaim = targetOf(call, setting) === setting.channels
-  const sender = random.once(isClaim ? 4 : 10) ? random.pick(cast.claimers) : state.operator
-  if (random.once(20)) return { sender, call }
-  return { sender, call: { kind: 'run', calls } }
-}
-
-/** Mostly signed as it should be; else by a stranger, over something else, or malformed. */
-function signedBy({ random, cast, setting, state }: Scene, who: Address, digest: Hex): Signature {
-  const named = who === setting.hub ? state.operator : (setting.owners.get(who) ?? who)
-  const signer = named === zeroAddress ? cast.stranger : named
-  const good: Signature = { signer, digest, flaw: 'none' }
-  switch (random.below(14)) {
-    case 0:
-      return { ...good, signer: cast.stranger }
-    case 1:
-      return { ...good, digest: keccak256(digest) }
-    case 2:
-      return {
-        ...good,
-        flaw: random.pick(['high s', 'low v', 'short', 'zero r', 'zero s'] as const),
-      }
-    default:
-      return good
-  }
-}
-
-function voucherSigner({ payer, payerAuthorizer }: ChannelConfig): Address {
-  return payerAuthorizer === zeroAddress ? payer : payerAuthorizer
-}
-
-function payerSide(random: Random, { payer, payerAuthorizer }: ChannelConfig): Address {
-  return payerAuthorizer !== zeroAddress && random.once(3) ? payerAuthorizer : payer
-}
-
-function recipient(random: Random, cast: Cast, setting: Setting): Address {
-  if (random.once(20)) return random.pick([zeroAddress, setting.vault])
-  return random.pick([...cast.creators, cast.merchant])
-}
-
-function anyone(random: Random, cast: Cast): Address {
-  return random.pick([cast.stranger, cast.merchant, ...cast.creators, ...cast.operators])
-}
-
-/** Sometimes a config with which no channel can be opened. */
-function spoilt(random: Random, config: ChannelConfig): ChannelConfig {
-  if (!random.once(15)) return config
-  return {
-    ...config,
-    ...random.pick([
-      { payer: zeroAddress },
-      { receiver: zeroAddress },
-      { receiverAuthorizer: zeroAddress },
-      { token: zeroAddress },
-      { withdrawDelay: 899 },
-      { withdrawDelay: 2_592_001 },
-    ]),
-  }
 }

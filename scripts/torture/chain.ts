@@ -4,16 +4,23 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import hre from 'hardhat'
 import type { Abi, Address, Hex } from 'viem'
-import { domainSeparator, encodeDeployData, encodeFunctionData, numberToHex, toHex } from 'viem'
+import {
+  domainSeparator,
+  encodeDeployData,
+  encodeFunctionData,
+  maxUint256,
+  numberToHex,
+  toHex,
+} from 'viem'
 import { mnemonicToAccount } from 'viem/accounts'
 import { hubAccountAbi, testTokenAbi } from '#protocol/abi.ts'
 import { type ChannelConfig, channelsDomainSeparator } from '#protocol/channel.ts'
-import { tokenDomain } from '#protocol/deposit.ts'
+import { permit2 as permit2Address, tokenDomain } from '#protocol/deposit.ts'
 import { vaultDomain } from '#protocol/payment.ts'
 import { createDigestSigner } from '../../server/channels/signature-backend.ts'
-import type { Cast } from './calls.ts'
 import type { Encoder } from './encode.ts'
 import type { Setting, State } from './model/state.ts'
+import type { Cast } from './scene.ts'
 import { projectRoot } from './workshop.ts'
 
 /** Bytecode that takes the place of the compiled one, by contract name. */
@@ -41,6 +48,7 @@ export type Chain = {
   attempt(call: { from: Address; to: Address; data: Hex }): Promise<Hex | undefined>
 }
 
+const permit2 = permit2Address.toLowerCase() as Address
 const mnemonic = 'test test test test test test test test test test test junk'
 const roles = [
   'payerA',
@@ -71,7 +79,11 @@ export async function createChain(bytecodes: Bytecodes = {}): Promise<Chain> {
 
   const tokens = [await deploy('TestToken', 'test'), await deploy('TestToken', 'test')]
   const channels = await deploy('PaymentChannels', '')
-  const collector = await deploy('Erc3009DepositCollector', 'collectors', [channels])
+  const collectors = {
+    erc3009: await deploy('Erc3009DepositCollector', 'collectors', [channels]),
+    permit2: await deploy('Permit2DepositCollector', 'collectors', [channels]),
+  }
+  await provider.request({ method: 'hardhat_setCode', params: [permit2, readPermit2()] })
   const hub = await deploy('HubAccount', '', [
     addressOf('admin'),
     addressOf('operatorA'),
@@ -106,6 +118,9 @@ export async function createChain(bytecodes: Bytecodes = {}): Promise<Chain> {
   const separators = {
     channels: channelsDomainSeparator({ chainId, address: channels }),
     vault: domainSeparator({ domain: vaultDomain({ chainId, vault }) }),
+    permit2: domainSeparator({
+      domain: { name: 'Permit2', chainId, verifyingContract: permit2 },
+    }),
     token: (address: Address) =>
       domainSeparator({
         domain: tokenDomain({ name: 'Jandon Test Dollar', version: '1', address }, chainId),
@@ -115,7 +130,8 @@ export async function createChain(bytecodes: Bytecodes = {}): Promise<Chain> {
     channels,
     vault,
     hub,
-    collector,
+    collectors,
+    permit2,
     admin: addressOf('admin'),
     tokens,
     owners: new Map([
@@ -254,6 +270,13 @@ async function deployContract(
   return (receipt as { contractAddress: Address }).contractAddress.toLowerCase() as Address
 }
 
+/** The code of Permit2 on Ethereum's mainnet. */
+function readPermit2(): Hex {
+  const file = join(projectRoot, 'contracts', 'test', 'permit2.json')
+  const { bytecode }: { bytecode: Hex } = JSON.parse(readFileSync(file, 'utf8'))
+  return bytecode
+}
+
 async function vaultOf(provider: Provider, hub: Address): Promise<Address> {
   const data = encodeFunctionData({ abi: hubAccountAbi, functionName: 'vault' })
   const word = await provider.request({ method: 'eth_call', params: [{ to: hub, data }] })
@@ -287,6 +310,14 @@ function createConfigs(
   return drafts.map((draft, index) => ({ ...draft, salt: numberToHex(index, { size: 32 }) }))
 }
 
+/** What a payer holds, and may have taken by the channels and by Permit2. */
+const purses = [
+  { holds: 10_000n, channels: 8_000n, permit2: maxUint256 },
+  { holds: 3_000n, channels: 2_000n, permit2: 700n },
+  { holds: 10_000n, channels: 1n << 100n, permit2: 5_000n },
+  { holds: 5_000n, channels: 0n, permit2: 0n },
+]
+
 /** Gives the payers tokens and allowances, the second one few, the last one no allowance at all. */
 async function fund(
   provider: Provider,
@@ -304,14 +335,14 @@ async function fund(
     held: new Map(),
     allowances: new Map(),
     used: new Set(),
+    permitNonces: new Map(),
     operator,
     claimers: new Set([claimer]),
   }
-  const amounts = [10_000n, 3_000n, 10_000n, 5_000n]
   for (const token of setting.tokens) {
     for (const [index, payer] of payers.entries()) {
-      const amount = amounts[index] ?? 0n
-      const allowance = [8_000n, 2_000n, 1n << 100n, 0n][index] ?? 0n
+      const purse = purses[index]
+      if (!purse) throw new Error(`no purse for payer ${index}`)
       const write = (functionName: 'mint' | 'approve', args: readonly [Address, bigint]) =>
         provider.request({
           method: 'eth_sendTransaction',
@@ -324,10 +355,12 @@ async function fund(
             },
           ],
         })
-      await write('mint', [payer, amount])
-      await write('approve', [setting.channels, allowance])
-      state.held.set(`${token}:${payer}`, amount)
-      state.allowances.set(`${token}:${payer}:${setting.channels}`, allowance)
+      await write('mint', [payer, purse.holds])
+      await write('approve', [setting.channels, purse.channels])
+      await write('approve', [setting.permit2, purse.permit2])
+      state.held.set(`${token}:${payer}`, purse.holds)
+      state.allowances.set(`${token}:${payer}:${setting.channels}`, purse.channels)
+      state.allowances.set(`${token}:${payer}:${setting.permit2}`, purse.permit2)
     }
   }
   return state

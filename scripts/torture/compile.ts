@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import type { Hex } from 'viem'
 import type { Bytecodes } from './chain.ts'
 import { type Plant, planted } from './plants.ts'
@@ -17,10 +17,25 @@ type Output = {
   contracts?: Record<string, Record<string, { evm: { bytecode: { object: string } } }>>
 }
 
+/** What is deployed with a source in it. */
+const deployed: Readonly<Record<string, string>> = {
+  'PaymentChannels.sol': 'PaymentChannels.sol',
+  'ChannelHashes.sol': 'PaymentChannels.sol',
+  'PackedClaims.sol': 'PaymentChannels.sol',
+  'TickChains.sol': 'PaymentChannels.sol',
+  'HubAccount.sol': 'HubAccount.sol',
+  'CreatorVault.sol': 'HubAccount.sol',
+  'PackedCredits.sol': 'HubAccount.sol',
+  'collectors/Erc3009DepositCollector.sol': 'collectors/Erc3009DepositCollector.sol',
+  'collectors/Permit2DepositCollector.sol': 'collectors/Permit2DepositCollector.sol',
+}
+
 /** The bytecode of the contract that is deployed when `plant` is in the sources: the account's, if it is in the vault. */
 export function compilePlanted(plant: Plant): Bytecodes {
-  const name = plant.file === 'PaymentChannels.sol' ? 'PaymentChannels' : 'HubAccount'
-  const unit = `contracts/${name}.sol`
+  const path = deployed[plant.file]
+  if (!path) throw new Error(`nothing is deployed with ${plant.file} in it`)
+  const name = basename(path, '.sol')
+  const unit = `contracts/${path}`
   const solc: Compiler = createRequire(import.meta.url)('solc')
   const input = {
     language: 'Solidity',

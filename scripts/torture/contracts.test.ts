@@ -28,6 +28,19 @@ describe(`contracts under torture, seed ${seed}`, () => {
     assert(done.calls > 0)
   })
 
+  it('answer claims of ticks, and deposits by Permit2, in every way that there is', async () => {
+    const { answers, difference } = await differ({ seed: 7, sequences: 150 })
+    assert.equal(difference, undefined)
+    for (const [kind, expected] of Object.entries(answersOfTicksAndPermit2)) {
+      const got = answers[kind] ?? {}
+      assert.deepEqual(
+        expected.filter((answer) => !got[answer]),
+        [],
+        kind,
+      )
+    }
+  })
+
   it('fail in Solidity with a planted bug', async () => {
     const plant = plants['settled-uncounted']
     assert(plant)
@@ -62,6 +75,32 @@ const invariants = [
   'I8_conservation',
   'I8_exits',
 ]
+
+const answersOfTicksAndPermit2 = {
+  claimTicks: [
+    'done',
+    'silent',
+    'NotReceiverSide',
+    'TooManyTicks',
+    'TicksAboveMaximum',
+    'ClaimAboveMaximum',
+    'ClaimAboveBalance',
+    'InvalidVoucherSignature',
+    'WrongPreimage',
+  ],
+  deposit: [
+    'done',
+    'BalanceOverflow',
+    'SignatureExpired',
+    'InvalidNonce',
+    'InvalidSignature',
+    'InvalidSigner',
+    'InvalidContractSignature',
+    // What Permit2 says of an allowance or a balance that is too small.
+    'Error',
+  ],
+  collect: ['NotChannels'],
+}
 
 function byName(a: { name: string }, b: { name: string }): number {
   return a.name < b.name ? -1 : 1

@@ -32,6 +32,12 @@ export async function tortureContracts({ seed, runs }: Effort): Promise<Findings
   )
 }
 
+/** Compares the contracts as they are with the model, and leaves the Solidity half out. */
+export async function tortureModel({ seed, runs }: Effort): Promise<Findings> {
+  const half = compare(await differ({ seed, sequences: runs * sequencesPerRun }))
+  return { ...half, isIdle: isIdle(half) }
+}
+
 /** Tortures the contracts with one bug in them. */
 export async function torturePlanted(name: string, seed: number): Promise<Findings> {
   return combine(
@@ -119,12 +125,19 @@ function summarize(results: FuzzResult[]): Half {
   }
 }
 
-function compare({ sequences, calls, refusals, difference }: Differences): Half {
-  const refused = Object.values(refusals).reduce((sum, times) => sum + times, 0)
+function compare({ sequences, calls, answers, difference }: Differences): Half {
   console.log(
-    `  model: ${sequences.toLocaleString('en')} sequences, ${calls.toLocaleString('en')} calls, ` +
-      `${refused.toLocaleString('en')} of them refused with ${Object.keys(refusals).length} different errors` +
+    `  model: ${sequences.toLocaleString('en')} sequences, ${calls.toLocaleString('en')} calls` +
       `${difference ? `, ${difference}` : ''}`,
   )
-  return { operations: calls, failures: difference ? [`model: ${difference}`] : [] }
+  if (difference) return { operations: calls, failures: [`model: ${difference}`] }
+  for (const [kind, times] of Object.entries(answers).sort(byText)) {
+    const list = Object.entries(times).sort(byText)
+    console.log(`    ${kind}: ${list.map(([answer, count]) => `${answer} ${count}`).join(', ')}`)
+  }
+  return { operations: calls, failures: [] }
+}
+
+function byText([a]: [string, unknown], [b]: [string, unknown]): number {
+  return a < b ? -1 : 1
 }

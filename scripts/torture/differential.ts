@@ -12,6 +12,7 @@ import { decodeError, decodeEvent, encodeCall, spell } from './encode.ts'
 import { type Call, callModel } from './model/hub.ts'
 import {
   accountOf,
+  allowedBy,
   type Context,
   channelOf,
   heldBy,
@@ -22,18 +23,21 @@ import {
   type State,
 } from './model/state.ts'
 import { createRandom, type Random } from './random.ts'
+import type { Stream } from './streams.ts'
 
 /** What a campaign did. `difference` tells where it ended early. */
 export type Differences = {
   sequences: number
   calls: number
-  /** How often each kind of call was made, and how often each error was the answer. */
-  kinds: Record<string, number>
-  refusals: Record<string, number>
+  /** How often each kind of call got each answer: `done`, `silent` where nothing was to be told, or an error. */
+  answers: Record<string, Record<string, number>>
   difference: string | undefined
 }
 
-const callsPerSequence = 24
+/** What the model says of a call. */
+type Foretold = { revert: Said | undefined; events: Said[] }
+
+const callsPerSequence = 32
 
 /** Plays `sequences` sequences; stops at the first difference. */
 export async function differ(
@@ -44,8 +48,7 @@ export async function differ(
   const done: Differences = {
     sequences: 0,
     calls: 0,
-    kinds: {},
-    refusals: {},
+    answers: {},
     difference: undefined,
   }
   for (let index = 0; index < sequences; index += 1) {
@@ -67,10 +70,11 @@ async function playSequence(chain: Chain, random: Random, done: Differences): Pr
   const { setting, cast } = chain
   let state = structuredClone(chain.initial)
   let time = chain.start
+  const streams: Stream[] = []
   for (let index = 0; index < callsPerSequence; index += 1) {
     time += pause(random)
     const { sender, call } = drawCall(
-      { random, cast, setting, state: structuredClone(state), time },
+      { random, cast, setting, state: structuredClone(state), time, streams },
       index,
     )
     const { next, said } = foretell({ state, setting, sender, time, events: [] }, call)
@@ -78,8 +82,7 @@ async function playSequence(chain: Chain, random: Random, done: Differences): Pr
     const mined = await chain.send({ from: sender, to, data }, time)
 
     done.calls += 1
-    done.kinds[call.kind] = (done.kinds[call.kind] ?? 0) + 1
-    if (said.revert) count(done.refusals, said.revert)
+    count(done, call, said)
     const what = `${call.kind} by ${sender}`
     const seen = {
       revert: mined.revert === undefined ? undefined : decodeError(mined.revert),
@@ -91,10 +94,17 @@ async function playSequence(chain: Chain, random: Random, done: Differences): Pr
   await compareBalances(chain, state)
 }
 
-/** Counts an error; one inside a call of the hub's account as itself. */
-function count(refusals: Record<string, number>, { name, args }: Said): void {
-  if (name === 'CallFailed') count(refusals, args[1] as Said)
-  else refusals[name] = (refusals[name] ?? 0) + 1
+/** Counts the answer to a call; to one of the hub's account under the first call that it makes. */
+function count({ answers }: Differences, call: Call, said: Foretold): void {
+  const kind = call.kind === 'run' ? (call.calls[0]?.kind ?? call.kind) : call.kind
+  const ofKind = answers[kind] ?? {}
+  answers[kind] = ofKind
+  const answer = said.revert ? errorIn(said.revert) : said.events.length > 0 ? 'done' : 'silent'
+  ofKind[answer] = (ofKind[answer] ?? 0) + 1
+}
+
+function errorIn({ name, args }: Said): string {
+  return name === 'CallFailed' ? errorIn(args[1] as Said) : name
 }
 
 /** Mostly a second, sometimes minutes, sometimes weeks. */
@@ -103,11 +113,8 @@ function pause(random: Random): bigint {
   return random.once(3) ? random.near(900n) + 1n : 1n
 }
 
-/** What the call does to the model: a refused one nothing. */
-function foretell(
-  context: Context,
-  call: Call,
-): { next: State; said: { revert: Said | undefined; events: Said[] } } {
+/** What a call does to the model: a refused one nothing. */
+function foretell(context: Context, call: Call): { next: State; said: Foretold } {
   const next = structuredClone(context.state)
   const attempt = { ...context, state: next }
   try {
@@ -187,11 +194,13 @@ function tokenQuestions(
   state: State,
   token: Address,
 ): Question[] {
-  const { channels, vault, hub, collector } = setting
+  const { channels, vault, hub, collectors, permit2 } = setting
   const payers = cast.configs.map(({ payer }) => payer)
-  const holders = new Set([...payers, ...cast.creators, cast.merchant, cast.stranger])
+  const contracts = [channels, vault, hub, permit2, ...Object.values(collectors)]
+  const people = [...cast.creators, cast.merchant, cast.stranger]
+  const holders = new Set([...contracts, ...payers, ...people])
   return [
-    ...[channels, vault, hub, collector, ...holders].map((holder) => ({
+    ...[...holders].map((holder) => ({
       name: `held ${token} ${holder}`,
       target: token,
       callData: encodeFunctionData({
@@ -201,6 +210,18 @@ function tokenQuestions(
       }),
       words: [heldBy(state, token, holder)],
     })),
+    ...payers.flatMap((owner) =>
+      [channels, permit2].map((spender) => ({
+        name: `allowance ${token} ${owner} ${spender}`,
+        target: token,
+        callData: encodeFunctionData({
+          abi: testTokenAbi,
+          functionName: 'allowance',
+          args: [owner, spender],
+        }),
+        words: [allowedBy(state, { token, owner, spender })],
+      })),
+    ),
     ...[vault, cast.merchant].map((receiver) => {
       const { claimed, settled } = receiverOf(state, receiver, token)
       return {

@@ -7,19 +7,36 @@ import {
   decodeEventLog,
   encodeFunctionData,
   numberToHex,
+  parseAbi,
   sliceHex,
   toEventSelector,
   toFunctionSelector,
+  zeroAddress,
 } from 'viem'
-import { creatorVaultAbi, hubAccountAbi, paymentChannelsAbi, testTokenAbi } from '#protocol/abi.ts'
-import { collectorData } from '#protocol/deposit.ts'
+import {
+  creatorVaultAbi,
+  hubAccountAbi,
+  paymentChannelsAbi,
+  permit2DepositCollectorAbi,
+  testTokenAbi,
+} from '#protocol/abi.ts'
+import { channelId } from '#protocol/channel.ts'
+import { collectorData, permit2CollectorData } from '#protocol/deposit.ts'
 import { packClaims, unpackClaimed } from '#protocol/packed-claim.ts'
 import type { ClaimRow, PackedRow } from './model/channels.ts'
+import { type Authority, collectorOf } from './model/collectors.ts'
 import { type Call, targetOf } from './model/hub.ts'
 import type { Said, Setting, Signature } from './model/state.ts'
 
 const ours: Abi = [...paymentChannelsAbi, ...creatorVaultAbi, ...hubAccountAbi]
-const abi: Abi = [...ours, ...testTokenAbi]
+const permit2Abi = parseAbi([
+  'error InvalidNonce()',
+  'error InvalidSignature()',
+  'error InvalidSigner()',
+  'error InvalidContractSignature()',
+  'error SignatureExpired(uint256 signatureDeadline)',
+])
+const abi: Abi = [...ours, ...testTokenAbi, ...permit2DepositCollectorAbi, ...permit2Abi]
 const eventOfTopic = new Map(
   ours.flatMap((item) => (item.type === 'event' ? [[toEventSelector(item), item] as const] : [])),
 )
@@ -41,10 +58,15 @@ function encodeData(encoder: Encoder, call: Call): Hex {
     case 'finalizeWithdraw':
       return encode(call.kind, [call.config])
     case 'deposit': {
-      const { authorization, config, amount, collector } = call
-      const signature = signatureBytes(encoder, authorization.signature)
-      const data = collectorData({ ...authorization, signature })
-      return encode(call.kind, [config, amount, collector, data])
+      const { config, amount, authority, isCollectorNamed } = call
+      const collector = isCollectorNamed ? collectorOf(authority, encoder.setting) : zeroAddress
+      return encode(call.kind, [config, amount, collector, authorityData(encoder, authority)])
+    }
+    case 'collect': {
+      const { payer, token } = call.config
+      const id = channelId(call.config, encoder.setting.separators.channels)
+      const data = authorityData(encoder, call.authority)
+      return encode(call.kind, [payer, token, call.amount, id, payer, data])
     }
     case 'claim':
       return encode(call.kind, [claimRows(encoder, call.rows)])
@@ -56,6 +78,12 @@ function encodeData(encoder: Encoder, call: Call): Hex {
       const { receiver, receiverAuthorizer, token, withdrawDelay } = call.shared
       const rows = packedRows(encoder, call)
       return encode(call.kind, [receiver, receiverAuthorizer, token, withdrawDelay, rows])
+    }
+    case 'claimTicks': {
+      const { config, terms, preimage, ticks, total } = call
+      const signature = signatureBytes(encoder, call.signature)
+      const claim = { channel: config, terms, signature, preimage, ticks, totalClaimed: total }
+      return encode(call.kind, [claim])
     }
     case 'settle':
       return encode(call.kind, [call.receiver, call.token])
@@ -121,6 +149,21 @@ export function spell(said: Said): Said {
 
 function encode(functionName: string, args: unknown[]): Hex {
   return encodeFunctionData({ abi, functionName, args })
+}
+
+function authorityData(encoder: Encoder, authority: Authority): Hex {
+  const signature = signatureBytes(encoder, authority.signature)
+  switch (authority.kind) {
+    case 'erc3009':
+      return collectorData({ ...authority, signature })
+    case 'permit2': {
+      const permit = authority.permit && {
+        ...authority.permit,
+        signature: signatureBytes(encoder, authority.permit.signature),
+      }
+      return permit2CollectorData({ ...authority, signature }, permit)
+    }
+  }
 }
 
 function claimRows(encoder: Encoder, rows: ClaimRow[]) {

@@ -1,8 +1,15 @@
 // `npm run torture -- --only contracts [--seed n] [--runs n] [--plant <bug>|all]`: the long campaigns. Each says what it
 // did, and fails when it did nothing. With a planted bug it must fail; with all of them it fails unless each was found.
+// `--only model` leaves the Solidity half out; bugs are planted for both halves.
 
 import { parseArgs } from 'node:util'
-import { defaultRuns, type Findings, tortureContracts, torturePlanted } from './contracts.ts'
+import {
+  defaultRuns,
+  type Findings,
+  tortureContracts,
+  tortureModel,
+  torturePlanted,
+} from './contracts.ts'
 import { plants } from './plants.ts'
 
 const { values } = parseArgs({
@@ -15,7 +22,10 @@ const { values } = parseArgs({
 })
 const seed = wholeNumber(values.seed ?? String(Date.now() % 1_000_000_000), 'seed')
 const runs = wholeNumber(values.runs, 'runs')
-if (values.only !== 'contracts') throw new Error(`there is no campaign named ${values.only}`)
+if (values.only !== 'contracts' && values.only !== 'model') {
+  throw new Error(`there is no campaign named ${values.only}`)
+}
+if (values.only === 'model' && values.plant) throw new Error('bugs are planted for both halves')
 
 const began = Date.now()
 const failed = values.plant === 'all' ? await findAll() : isRed(await torture(values.plant))
@@ -23,8 +33,9 @@ console.log(`${failed ? 'FAILED' : 'ok'} after ${((Date.now() - began) / 1_000).
 process.exitCode = failed ? 1 : 0
 
 function torture(plant: string | undefined): Promise<Findings> {
-  console.log(`contracts${plant ? ` with ${plant}` : ''}, seed ${seed}`)
-  return plant ? torturePlanted(plant, seed) : tortureContracts({ seed, runs })
+  console.log(`${values.only}${plant ? ` with ${plant}` : ''}, seed ${seed}`)
+  if (plant) return torturePlanted(plant, seed)
+  return values.only === 'model' ? tortureModel({ seed, runs }) : tortureContracts({ seed, runs })
 }
 
 function isRed({ operations, isIdle, failures }: Findings): boolean {

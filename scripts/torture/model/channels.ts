@@ -3,10 +3,16 @@
 import type { Address, Hex } from 'viem'
 import { zeroAddress, zeroHash } from 'viem'
 import { type ChannelConfig, channelId, withdrawDelayBounds } from '#protocol/channel.ts'
-import { depositNonce } from '#protocol/deposit.ts'
 import { tipVoucherDigest } from '#protocol/tip.ts'
 import { claimBatchDigest, refundDigest, voucherDigest } from '#protocol/voucher.ts'
-import { authorizationDigest } from './authorization.ts'
+import { type Authority, collect } from './collectors.ts'
+import {
+  idOf,
+  raiseClaimed,
+  requirePayerSide,
+  requirePayerSignature,
+  requireReceiverSide,
+} from './sides.ts'
 import {
   type Channel,
   type Context,
@@ -20,7 +26,9 @@ import {
   receiverOf,
   type Signature,
   transfer,
+  transferFrom,
 } from './state.ts'
+import { claimTicks, type TickClaim } from './ticks.ts'
 
 /** A row of `claim`. */
 export type ClaimRow = {
@@ -33,14 +41,6 @@ export type ClaimRow = {
 /** A row of `claimPacked`; its receiver side, token and delay are the call's. */
 export type PackedRow = ClaimRow & { tipsHash: Hex }
 
-/** What an ERC-3009 deposit is made with. */
-export type Authorization = {
-  validAfter: bigint
-  validBefore: bigint
-  salt: bigint
-  signature: Signature
-}
-
 /** What can be asked of PaymentChannels. */
 export type ChannelsCall =
   | { kind: 'depositDirect'; config: ChannelConfig; amount: bigint }
@@ -48,12 +48,14 @@ export type ChannelsCall =
       kind: 'deposit'
       config: ChannelConfig
       amount: bigint
-      collector: Address
-      authorization: Authorization
+      /** Whether the collector that understands the authority is named, or none. */
+      isCollectorNamed: boolean
+      authority: Authority
     }
   | { kind: 'claim'; rows: ClaimRow[] }
   | { kind: 'claimWithSignature'; rows: ClaimRow[]; signature: Signature }
   | { kind: 'claimPacked'; shared: ChannelConfig; rows: PackedRow[]; isCut: boolean }
+  | ({ kind: 'claimTicks' } & TickClaim)
   | { kind: 'settle'; receiver: Address; token: Address }
   | { kind: 'initiateWithdraw'; config: ChannelConfig; amount: bigint }
   | { kind: 'finalizeWithdraw'; config: ChannelConfig }
@@ -83,6 +85,9 @@ export function callChannels(context: Context, call: ChannelsCall): void {
     case 'claimPacked':
       claimPacked(context, call)
       break
+    case 'claimTicks':
+      claimTicks(context, call)
+      break
     case 'settle':
       settle(context, call)
       break
@@ -107,40 +112,19 @@ type Call<K extends ChannelsCall['kind']> = Extract<ChannelsCall, { kind: K }>
 
 function depositDirect(context: Context, { config, amount }: Call<'depositDirect'>): void {
   requireDeposit(config, amount)
-  const { state, setting, sender } = context
   addBalance(context, config, amount)
-  const key = `${config.token}:${sender}:${setting.channels}`
-  const allowance = state.allowances.get(key) ?? 0n
-  if (allowance < amount) {
-    throw new Refusal('ERC20InsufficientAllowance', setting.channels, allowance, amount)
-  }
-  state.allowances.set(key, allowance - amount)
-  transfer(context, { token: config.token, from: sender, to: setting.channels, amount })
+  const { sender, setting } = context
+  const { channels } = setting
+  const { token } = config
+  transferFrom(context, { token, spender: channels, from: sender, to: channels, amount })
 }
 
 function deposit(context: Context, call: Call<'deposit'>): void {
-  const { config, amount, authorization } = call
-  const { state, setting, time } = context
+  const { config, amount } = call
   requireDeposit(config, amount)
-  if (call.collector === zeroAddress) throw new Refusal('ZeroCollector')
+  if (!call.isCollectorNamed) throw new Refusal('ZeroCollector')
   addBalance(context, config, amount)
-
-  const { validAfter, validBefore, salt, signature } = authorization
-  const nonce = depositNonce(idOf(context, config), salt)
-  const digest = authorizationDigest(
-    { from: config.payer, to: setting.collector, value: amount, validAfter, validBefore, nonce },
-    setting.separators.token(config.token),
-  )
-  if (!isSignedBy(context, { signer: config.payer, digest, signature })) {
-    throw new Refusal('ERC3009InvalidSignature')
-  }
-  if (time <= validAfter || time >= validBefore) {
-    throw new Refusal('ERC3009InvalidAuthorizationTime', validAfter, validBefore)
-  }
-  const use = `${config.token}:${config.payer}:${nonce}`
-  if (state.used.has(use)) throw new Refusal('ERC3009UsedAuthorization', config.payer, nonce)
-  state.used.add(use)
-  transfer(context, { token: config.token, from: config.payer, to: setting.channels, amount })
+  collect({ ...context, sender: context.setting.channels }, call)
 }
 
 function requireDeposit(config: ChannelConfig, amount: bigint): void {
@@ -213,17 +197,8 @@ function claimRow(context: Context, { config, max, total, signature }: ClaimRow)
     { channelId: id, maxClaimableAmount: max },
     context.setting.separators.channels,
   )
-  const byPayer = config.payerAuthorizer === zeroAddress
-  const signer = byPayer ? config.payer : config.payerAuthorizer
-  const isSigned = byPayer
-    ? isSignedBy(context, { signer, digest, signature })
-    : isKeySignature({ signer, digest, signature })
-  if (!isSigned) throw new Refusal('InvalidVoucherSignature', id, signer)
-
-  const added = total - channel.claimed
-  channel.claimed = total
-  receiverOf(context.state, config.receiver, config.token).claimed += added
-  emit(context, 'Claimed', id, context.sender, added, total)
+  requirePayerSignature(context, config, { digest, signature })
+  raiseClaimed(context, config, total)
 }
 
 function claimPacked(context: Context, { shared, rows, isCut }: Call<'claimPacked'>): void {
@@ -354,21 +329,6 @@ function sendBack(context: Context, { token, payer }: ChannelConfig, amount: big
     throw new Error(`the model owes ${amount} that it does not hold`)
   }
   transfer(context, { token, from: context.setting.channels, to: payer, amount })
-}
-
-function requireReceiverSide({ sender }: Context, config: ChannelConfig): void {
-  const { receiver, receiverAuthorizer } = config
-  if (sender === receiver || sender === receiverAuthorizer) return
-  throw new Refusal('NotReceiverSide', sender, receiver, receiverAuthorizer)
-}
-
-function requirePayerSide({ sender }: Context, { payer, payerAuthorizer }: ChannelConfig): void {
-  if (sender === payer || sender === payerAuthorizer) return
-  throw new Refusal('NotPayerSide', sender, payer, payerAuthorizer)
-}
-
-function idOf({ setting }: Pick<Context, 'setting'>, config: ChannelConfig): Hex {
-  return channelId(config, setting.separators.channels)
 }
 
 /** A channel that never paid and holds nothing is as good as never opened. */

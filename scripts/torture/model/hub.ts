@@ -4,6 +4,7 @@ import type { Address, Hex } from 'viem'
 import { zeroAddress } from 'viem'
 import { type Payment, paymentDigest } from './authorization.ts'
 import { type ChannelsCall, callChannels, settleFor } from './channels.ts'
+import { type Collection, collect, collectorOf } from './collectors.ts'
 import {
   accountOf,
   type Context,
@@ -37,12 +38,16 @@ export type HubCall =
 
 export type TokenCall = { kind: 'transfer'; token: Address; to: Address; amount: bigint }
 
-export type Call = ChannelsCall | VaultCall | HubCall | TokenCall
+/** A collector that is called by somebody else than its payment channels contract. */
+export type CollectorCall = { kind: 'collect' } & Collection
+
+export type Call = ChannelsCall | VaultCall | HubCall | TokenCall | CollectorCall
 
 const claimerFunctions: readonly Call['kind'][] = [
   'claim',
   'claimWithSignature',
   'claimPacked',
+  'claimTicks',
   'settle',
 ]
 
@@ -80,11 +85,15 @@ export function callModel(context: Context, call: Call): void {
     case 'transfer':
       transfer(context, { ...call, from: context.sender })
       break
+    case 'collect':
+      collect(context, call)
+      break
     case 'depositDirect':
     case 'deposit':
     case 'claim':
     case 'claimWithSignature':
     case 'claimPacked':
+    case 'claimTicks':
     case 'settle':
     case 'initiateWithdraw':
     case 'finalizeWithdraw':
@@ -96,7 +105,8 @@ export function callModel(context: Context, call: Call): void {
 }
 
 /** Whom a call is made to. */
-export function targetOf(call: Call, { channels, vault, hub }: Context['setting']): Address {
+export function targetOf(call: Call, setting: Context['setting']): Address {
+  const { channels, vault, hub } = setting
   switch (call.kind) {
     case 'credit':
     case 'pay':
@@ -109,11 +119,14 @@ export function targetOf(call: Call, { channels, vault, hub }: Context['setting'
       return hub
     case 'transfer':
       return call.token
+    case 'collect':
+      return collectorOf(call.authority, setting)
     case 'depositDirect':
     case 'deposit':
     case 'claim':
     case 'claimWithSignature':
     case 'claimPacked':
+    case 'claimTicks':
     case 'settle':
     case 'initiateWithdraw':
     case 'finalizeWithdraw':

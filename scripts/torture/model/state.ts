@@ -2,6 +2,7 @@
 // contracts, so that the two can disagree.
 
 import type { Address, Hex } from 'viem'
+import { maxUint256 } from 'viem'
 
 export type Channel = {
   balance: bigint
@@ -18,6 +19,7 @@ export type State = {
   held: Map<string, bigint>
   allowances: Map<string, bigint>
   used: Set<string>
+  permitNonces: Map<string, bigint>
   operator: Address
   claimers: Set<Address>
 }
@@ -27,11 +29,12 @@ export type Setting = {
   channels: Address
   vault: Address
   hub: Address
-  collector: Address
+  collectors: { erc3009: Address; permit2: Address }
+  permit2: Address
   admin: Address
   tokens: readonly Address[]
   owners: ReadonlyMap<Address, Address>
-  separators: { channels: Hex; vault: Hex; token: (token: Address) => Hex }
+  separators: { channels: Hex; vault: Hex; permit2: Hex; token: (token: Address) => Hex }
 }
 
 /** A signature before it becomes bytes: who signed what. One with a flaw is worth nothing. */
@@ -86,6 +89,37 @@ export function owedIn({ accounts }: State, token: Address): bigint {
   return [...accounts]
     .filter(([key]) => key.startsWith(token))
     .reduce((sum, [, { credited, paid }]) => sum + credited - paid, 0n)
+}
+
+/** The ERC-2612 nonce that a holder's next permit must name. */
+export function permitNonceOf({ permitNonces }: State, token: Address, owner: Address): bigint {
+  return permitNonces.get(`${token}:${owner}`) ?? 0n
+}
+
+export function allowedBy(
+  { allowances }: State,
+  { token, owner, spender }: { token: Address; owner: Address; spender: Address },
+): bigint {
+  return allowances.get(`${token}:${owner}:${spender}`) ?? 0n
+}
+
+/** An ERC-20 transfer by allowance; one of 2²⁵⁶ − 1 is without limit. */
+export function transferFrom(
+  context: Context,
+  {
+    token,
+    spender,
+    from,
+    to,
+    amount,
+  }: { token: Address; spender: Address; from: Address; to: Address; amount: bigint },
+): void {
+  const allowed = allowedBy(context.state, { token, owner: from, spender })
+  if (allowed < amount) throw new Refusal('ERC20InsufficientAllowance', spender, allowed, amount)
+  if (allowed < maxUint256) {
+    context.state.allowances.set(`${token}:${from}:${spender}`, allowed - amount)
+  }
+  transfer(context, { token, from, to, amount })
 }
 
 /** An ERC-20 transfer. */
