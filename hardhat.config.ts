@@ -15,9 +15,13 @@ export default defineConfig({
       outputSelection: { '*': { '*': ['storageLayout'] } },
     },
   },
-  // Short enough for every run; `npm run torture` asks for more.
+  // Short enough for every run; `npm run torture` asks for more. The file is the code of Permit2.
   test: {
-    solidity: { fuzz: { runs: 64 }, invariant: { runs: 12, depth: 50, failOnRevert: true } },
+    solidity: {
+      fsPermissions: { readFile: ['contracts/test/permit2.json'] },
+      fuzz: { runs: 64 },
+      invariant: { runs: 12, depth: 50, failOnRevert: true },
+    },
   },
   networks: { default: { type: 'edr-simulated', hardfork: 'prague' } },
 })

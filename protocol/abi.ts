@@ -145,9 +145,6 @@ export const creatorVaultAbi = parseAbi([
 /** contracts/collectors/Erc3009DepositCollector.sol */
 export const erc3009DepositCollectorAbi = parseAbi([
   'constructor(address channels_)',
-  'error AddressEmptyCode(address target)',
-  'error FailedCall()',
-  'error InsufficientBalance(uint256 balance, uint256 needed)',
   'error NotChannels(address sender, address channels)',
   'error SafeERC20FailedOperation(address token)',
   'function channels() view returns (address)',

@@ -314,4 +314,86 @@ describe('a token whose ERC-3009 takes v, r, s only', () => {
     const data = await authorizeDeposit(keyOf(3), terms)
     await assertions.revertWithCustomError(deposit(data), oldToken, 'ERC3009InvalidSignature')
   })
+
+  it('is not deposited by a contract wallet, whose signature it cannot ask for', async () => {
+    const { oldToken, ...at } = await authorized()
+    const { wallet, channelId, deposit } = await withWallet(at, oldToken)
+    await assertions.revert(deposit())
+    assert.equal(await oldToken.read.balanceOf([wallet]), 300n)
+    assert.deepEqual(await at.channels.read.channels([channelId]), [0n, 0n])
+  })
 })
+
+describe('a token whose ERC-3009 takes bytes only', () => {
+  async function authorized() {
+    const token = await viem.deployContract('BytesErc3009Token')
+    const at = await channelIn(getAddress(token.address), 300n)
+    return { ...at, bytesToken: token, chainId: await at.chain.getChainId() }
+  }
+
+  it('is deposited by a contract wallet', async () => {
+    const { bytesToken, ...at } = await authorized()
+    const { wallet, channelId, deposit } = await withWallet(at, bytesToken)
+    await deposit()
+    assert.equal(await bytesToken.read.balanceOf([wallet]), 0n)
+    assert.deepEqual(await at.channels.read.channels([channelId]), [300n, 0n])
+  })
+
+  it('is deposited by an account that delegated itself to a wallet (EIP-7702)', async () => {
+    const { bytesToken, ...at } = await authorized()
+    const { channels, config, channelId, collector, chainId } = at
+    await bytesToken.write.mint([config.payer, 300n])
+    const template = await viem.deployContract('TestWallet', [zeroAddress])
+    await networkHelpers.setCode(config.payer, `0xef0100${template.address.slice(2)}`)
+    const delegated = await viem.getContractAt('TestWallet', config.payer)
+    await delegated.write.setOwner([keyOf(3).address], { account: at.stranger.account })
+    const data = await authorizeDeposit(keyOf(3), {
+      token: { address: bytesToken.address, chainId },
+      from: config.payer,
+      collector: collector.address,
+      channelId,
+      amount: 300n,
+    })
+    const { account } = at.stranger
+    await channels.write.deposit([config, 300n, collector.address, data], { account })
+    await networkHelpers.setCode(config.payer, '0x')
+    assert.deepEqual(await channels.read.channels([channelId]), [300n, 0n])
+  })
+
+  it('is not deposited by a key, which signs v, r, s', async () => {
+    const { bytesToken, ...at } = await authorized()
+    const { channels, config, channelId, collector, chainId } = at
+    await bytesToken.write.mint([config.payer, 300n])
+    const data = await authorizeDeposit(keyOf(0), {
+      token: { address: bytesToken.address, chainId },
+      from: config.payer,
+      collector: collector.address,
+      channelId,
+      amount: 300n,
+    })
+    const call = channels.write.deposit([config, 300n, collector.address, data])
+    await assertions.revert(call)
+    assert.equal(await bytesToken.read.balanceOf([config.payer]), 300n)
+  })
+})
+
+/** A contract wallet with 300 of the token, and its deposit of them into a channel of its own. */
+async function withWallet(
+  at: Pick<Awaited<ReturnType<typeof channelIn>>, 'channels' | 'collector' | 'config' | 'chain'>,
+  token: { address: Address; write: { mint: (args: readonly [Address, bigint]) => Promise<Hex> } },
+) {
+  const { channels, collector } = at
+  const { address: wallet } = await viem.deployContract('TestWallet', [keyOf(3).address])
+  await token.write.mint([wallet, 300n])
+  const config: ChannelConfig = { ...at.config, payer: wallet }
+  const channelId = await channels.read.getChannelId([config])
+  const data = await authorizeDeposit(keyOf(3), {
+    token: { address: token.address, chainId: await at.chain.getChainId() },
+    from: wallet,
+    collector: collector.address,
+    channelId,
+    amount: 300n,
+  })
+  const deposit = () => channels.write.deposit([config, 300n, collector.address, data])
+  return { wallet, channelId, deposit }
+}

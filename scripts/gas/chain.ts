@@ -42,12 +42,12 @@ export async function createGasChain() {
   const token = await viem.deployContract('TestToken')
   const channels = await viem.deployContract('PaymentChannels')
   const collector = await viem.deployContract('Erc3009DepositCollector', [channels.address])
-  const none = `0x${'00'.repeat(20)}` as const
+  const canonical = await viem.deployContract('PaymentChannels')
   const hub = await viem.deployContract('HubAccount', [
     deployer.account.address,
     operator.account.address,
     channels.address,
-    none,
+    canonical.address,
   ])
   const vault = await viem.getContractAt('CreatorVault', await hub.read.vault())
   await token.write.mint([deployer.account.address, 10n ** 15n])

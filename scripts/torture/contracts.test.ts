@@ -2,10 +2,12 @@
 
 import assert from 'node:assert/strict'
 import { randomInt } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { differPlanted, fuzz } from './contracts.ts'
 import { differ } from './differential.ts'
 import { planted, plants } from './plants.ts'
-import { withCopy } from './workshop.ts'
+import { projectRoot, withCopy } from './workshop.ts'
 
 const seed = randomInt(1_000_000_000)
 
@@ -59,6 +61,13 @@ describe(`contracts under torture, seed ${seed}`, () => {
 })
 
 describe('a planted bug', () => {
+  for (const [name, plant] of Object.entries(plants)) {
+    it(`has its place exactly once: ${name}`, () => {
+      const source = readFileSync(join(projectRoot, 'contracts', plant.file), 'utf8')
+      assert.notEqual(planted(source, plant), source)
+    })
+  }
+
   it('must have its place exactly once', () => {
     const plant = { file: 'A.sol', find: /b/, put: 'c' }
     assert.equal(planted('abd', plant), 'acd')

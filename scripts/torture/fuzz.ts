@@ -32,6 +32,7 @@ async function fuzz({ root, seed, runs, depth, compile }: FuzzJob): Promise<Fuzz
       ...(networks && { networks }),
       test: {
         solidity: {
+          fsPermissions: { readFile: ['contracts/test/permit2.json'] },
           fuzz: { runs, seed },
           invariant: {
             runs,

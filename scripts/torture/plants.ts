@@ -7,6 +7,7 @@ export type Plant = { file: string; find: RegExp; put: string }
 const channels = 'PaymentChannels.sol'
 const vault = 'CreatorVault.sol'
 const account = 'HubAccount.sol'
+const permit2 = 'collectors/Permit2DepositCollector.sol'
 
 export const plants: Readonly<Record<string, Plant>> = {
   'settled-uncounted': { file: channels, find: /totals\.totalSettled = totalClaimed;/, put: '' },
@@ -45,6 +46,38 @@ export const plants: Readonly<Record<string, Plant>> = {
     find: /receivers\[receiver\]\[token\]\.totalClaimed \+= claimed;/,
     put: '',
   },
+  'ticks-unsigned': {
+    file: channels,
+    find: /_checkVoucherSignature\([^;]*tickClaim\.signature\s*\);/,
+    put: '',
+  },
+  'ticks-one-beyond': {
+    file: channels,
+    find: /tickClaim\.ticks > terms\.maxTicks(?=\))/,
+    put: 'tickClaim.ticks > terms.maxTicks + 1',
+  },
+  'ticks-above-worth': {
+    file: channels,
+    find: /tickClaim\.totalClaimed > worth/,
+    put: 'tickClaim.totalClaimed > worth + terms.tickAmount',
+  },
+  'ticks-added-up': {
+    file: channels,
+    find: /uint128 totalClaimed = tickClaim\.totalClaimed;/,
+    put: 'uint128 totalClaimed = claimed + tickClaim.totalClaimed - tickClaim.terms.baseAmount;',
+  },
+  'ticks-of-any-chain': { file: channels, find: /if \(end != terms\.root\)/, put: 'if (false)' },
+  'ticks-of-any-base': {
+    file: 'TickChains.sol',
+    find: /mstore\(add\(link, 0x40\), base\)/,
+    put: 'mstore(add(link, 0x40), 0)',
+  },
+  'permit2-of-any-channel': {
+    file: permit2,
+    find: /(?<=abi\.encode\(_WITNESS_TYPEHASH, )channelId(?=\))/,
+    put: 'bytes32(0)',
+  },
+  'permit2-by-anyone': { file: permit2, find: /if \(msg\.sender != channels\)/, put: 'if (false)' },
   'withdraw-above-available': {
     file: channels,
     find: /_min\(pending\.amount, _available\(channel\)\)/,

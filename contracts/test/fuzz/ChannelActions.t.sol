@@ -221,6 +221,17 @@ abstract contract ChannelActions is World {
 
     /* INTERNAL */
 
+    function _deposited(uint256 index, address sender, uint128 amount) internal {
+        ghosts[index].balance += amount;
+        _move(lines[index].config.token, sender, address(channels), amount);
+    }
+
+    function _claimed(Line storage line, ChannelGhost storage ghost, uint128 total) internal {
+        if (total <= ghost.claimed) return;
+        claimedFor[line.config.token][line.config.receiver] += total - ghost.claimed;
+        ghost.claimed = total;
+    }
+
     function _settled(address receiver, address token) internal {
         uint128 amount = claimedFor[token][receiver] - settledTo[token][receiver];
         settledTo[token][receiver] += amount;
@@ -232,17 +243,6 @@ abstract contract ChannelActions is World {
     }
 
     /* PRIVATE: GHOSTS */
-
-    function _deposited(uint256 index, address sender, uint128 amount) private {
-        ghosts[index].balance += amount;
-        _move(lines[index].config.token, sender, address(channels), amount);
-    }
-
-    function _claimed(Line storage line, ChannelGhost storage ghost, uint128 total) private {
-        if (total <= ghost.claimed) return;
-        claimedFor[line.config.token][line.config.receiver] += total - ghost.claimed;
-        ghost.claimed = total;
-    }
 
     function _refunded(uint256 index, uint128 requested) private {
         ChannelGhost storage ghost = ghosts[index];

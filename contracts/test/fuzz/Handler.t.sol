@@ -3,10 +3,11 @@ pragma solidity 0.8.37;
 
 import {ICreatorVault} from "../../interfaces/ICreatorVault.sol";
 import {IERC1271} from "@openzeppelin/contracts/interfaces/IERC1271.sol";
-import {ChannelActions} from "./ChannelActions.t.sol";
+import {Permit2Actions} from "./Permit2Actions.t.sol";
+import {TickActions} from "./TickActions.t.sol";
 
 /// @notice What can be done to channels, and everything that can be done to the vault and the hub account.
-contract Handler is ChannelActions {
+contract Handler is TickActions, Permit2Actions {
     uint256 private _nonces;
 
     /* ACTIONS */

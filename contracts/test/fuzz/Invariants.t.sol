@@ -127,6 +127,11 @@ contract Invariants {
             _equal(sum, token.totalSupply(), "I8: all wallets together");
             _equal(token.balanceOf(address(handler.hub())), 0, "I8: held by the hub account");
             _equal(token.balanceOf(address(handler.collector())), 0, "I8: held by the collector");
+            _equal(
+                token.balanceOf(address(handler.permit2Collector())),
+                0,
+                "I8: held by the Permit2 collector"
+            );
         }
     }
 

@@ -5,6 +5,7 @@ import {CreatorVault} from "../../CreatorVault.sol";
 import {HubAccount} from "../../HubAccount.sol";
 import {PaymentChannels} from "../../PaymentChannels.sol";
 import {Erc3009DepositCollector} from "../../collectors/Erc3009DepositCollector.sol";
+import {Permit2DepositCollector} from "../../collectors/Permit2DepositCollector.sol";
 import {IHubAccount} from "../../interfaces/IHubAccount.sol";
 import {IPaymentChannels} from "../../interfaces/IPaymentChannels.sol";
 import {TestToken} from "../TestToken.sol";
@@ -14,8 +15,11 @@ import {TestWallet} from "../TestWallet.sol";
 interface ICheats {
     function prank(address sender) external;
     function warp(uint256 time) external;
+    function etch(address target, bytes calldata code) external;
+    function readFile(string calldata path) external view returns (string memory);
     function addr(uint256 key) external pure returns (address);
     function sign(uint256 key, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
+    function parseJsonBytes(string calldata json, string calldata key) external pure returns (bytes memory);
 }
 
 /// @notice The parties, their keys, eight channels, and the ghosts: what every amount must be, kept beside the
@@ -55,6 +59,7 @@ abstract contract World {
     address internal constant ADMIN = address(0xad);
     address internal constant MERCHANT = address(0x3e4c);
     uint256 internal constant MERCHANT_KEY = 0x3e4d;
+    address internal constant PERMIT2 = 0x000000000022D473030F116dDEE9F6B43aC78BA3;
     bytes32 private constant _RECEIVE_TYPEHASH = keccak256(
         "ReceiveWithAuthorization(address from,address to,uint256 value,uint256 validAfter,uint256 validBefore,bytes32 nonce)" // solhint-disable-line max-line-length
     );
@@ -65,6 +70,7 @@ abstract contract World {
     HubAccount public hub;
     CreatorVault public vault;
     Erc3009DepositCollector public collector;
+    Permit2DepositCollector public permit2Collector;
     TestToken[2] public tokens;
 
     /// @notice Everybody who may hold tokens; what each of them must hold is in `wallets`.
@@ -94,6 +100,10 @@ abstract contract World {
     constructor() {
         channels = new PaymentChannels();
         collector = new Erc3009DepositCollector(address(channels));
+        permit2Collector = new Permit2DepositCollector(address(channels));
+        // The code of Ethereum's mainnet; hardhat.config.ts lets it be read.
+        string memory file = CHEATS.readFile("contracts/test/permit2.json");
+        CHEATS.etch(PERMIT2, CHEATS.parseJsonBytes(file, ".bytecode"));
         hub = new HubAccount(ADMIN, CHEATS.addr(operatorKey), address(channels), address(0));
         vault = CreatorVault(hub.vault());
         CHEATS.prank(ADMIN);
@@ -113,12 +123,16 @@ abstract contract World {
 
         for (uint256 i = 0; i < 4; ++i) parties.push(creators[i]);
         for (uint256 i = 0; i < 3; ++i) _fund(payers[i]);
+        _allowPermit2(payers[0]);
+        _allowPermit2(payers[2]);
         _fund(CHEATS.addr(STRANGER_KEY));
         parties.push(MERCHANT);
         parties.push(address(channels));
         parties.push(address(vault));
         parties.push(address(hub));
         parties.push(address(collector));
+        parties.push(address(permit2Collector));
+        parties.push(PERMIT2);
     }
 
     /* VIEWS */
@@ -181,15 +195,25 @@ abstract contract World {
         (succeeded, ) = target.call(data);
     }
 
+    /// @dev Calls, and must be refused with exactly this error.
+    function _refuseWith(
+        address sender,
+        address target,
+        bytes memory data,
+        bytes memory error,
+        string memory what
+    ) internal {
+        CHEATS.prank(sender);
+        (bool succeeded, bytes memory result) = target.call(data);
+        _require(!succeeded && keccak256(result) == keccak256(error), what);
+    }
+
     /// @dev What the ERC-3009 collector needs.
     function _authorize(
         Line storage line,
         uint128 amount,
         uint256 salt
     ) internal view returns (bytes memory) {
-        uint256 key = payerKeys[2];
-        if (line.config.payer == CHEATS.addr(payerKeys[0])) key = payerKeys[0];
-        else if (line.config.payer == CHEATS.addr(payerKeys[1])) key = payerKeys[1];
         bytes32 authorization = keccak256(
             abi.encode(
                 _RECEIVE_TYPEHASH,
@@ -203,7 +227,14 @@ abstract contract World {
         );
         bytes32 domain = TestToken(line.config.token).DOMAIN_SEPARATOR();
         bytes32 digest = keccak256(abi.encodePacked(hex"1901", domain, authorization));
-        return abi.encode(uint256(0), type(uint256).max, salt, _sign(key, digest));
+        return abi.encode(uint256(0), type(uint256).max, salt, _sign(_payerKey(line), digest));
+    }
+
+    /// @dev Who signs for the payer: itself, or the owner of the wallet.
+    function _payerKey(Line storage line) internal view returns (uint256) {
+        if (line.config.payer == CHEATS.addr(payerKeys[0])) return payerKeys[0];
+        if (line.config.payer == CHEATS.addr(payerKeys[1])) return payerKeys[1];
+        return payerKeys[2];
     }
 
     function _sign(uint256 key, bytes32 digest) internal pure returns (bytes memory) {
@@ -246,6 +277,13 @@ abstract contract World {
             wallets[address(tokens[t])][party] = 1 << 120;
             CHEATS.prank(party);
             tokens[t].approve(address(channels), type(uint256).max);
+        }
+    }
+
+    function _allowPermit2(address party) private {
+        for (uint256 t = 0; t < 2; ++t) {
+            CHEATS.prank(party);
+            tokens[t].approve(PERMIT2, type(uint256).max);
         }
     }
 
