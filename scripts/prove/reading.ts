@@ -36,7 +36,7 @@ function withPointersWrittenOut(source: string): string {
   const start = declared.index + statement.length
   const end = blockEnd(source, start)
   const rest = source.slice(start, end)
-  const moved = place.match(/\w+/g)?.find((word) => isWritten(word, rest))
+  const moved = place.match(/(?<=\[)\w+/g)?.find((key) => isWritten(key, rest))
   if (moved) throw new Error(`${name} points to ${place}, but ${moved} is written afterwards`)
   const written = rest.replace(new RegExp(`(?<![\\w.])${name}\\b`, 'g'), place)
   return withPointersWrittenOut(source.slice(0, declared.index) + written + source.slice(end))

@@ -7,9 +7,11 @@ import {PaymentChannels} from "contracts/PaymentChannels.sol";
 /// @notice Each function is one call, or one row of a batch, from any state that the `require` allows, seen from any
 /// channel.
 contract PaymentChannelsSteps is PaymentChannels {
-    function stepClaim(VoucherClaim calldata row, bytes32 domain, bytes32 c) external {
+    function stepClaim(VoucherClaim calldata row, bytes32 domain, bytes32 c, address r, address t) external {
         require(channels[c].totalClaimed <= channels[c].balance);
         (uint128 balance, uint128 claimed) = (channels[c].balance, channels[c].totalClaimed);
+        (uint128 due, uint128 settled) = (receivers[r][t].totalClaimed, receivers[r][t].totalSettled);
+        bool isReceiver = row.voucher.channel.receiver == r && row.voucher.channel.token == t;
         _claim(row, domain);
         uint128 added = channels[c].totalClaimed - claimed;
 
@@ -21,6 +23,12 @@ contract PaymentChannelsSteps is PaymentChannels {
         assert(channels[c].balance == balance);
         // claim: what is added is within the voucher's maximum
         assert(added == 0 || channels[c].totalClaimed <= row.voucher.maxClaimableAmount);
+        // claim: the receiver's claimed rises by what is added to the channel
+        assert(added == 0 || !isReceiver || receivers[r][t].totalClaimed - due == added);
+        // claim: no other receiver's claimed changes
+        assert(isReceiver || receivers[r][t].totalClaimed == due);
+        // claim: settled is untouched
+        assert(receivers[r][t].totalSettled == settled);
         // claim: reached
         assert(false);
     }
@@ -46,6 +54,7 @@ contract PaymentChannelsSteps is PaymentChannels {
     function stepRefund(bytes32 id, ChannelConfig calldata config, uint128 requested, bytes32 c) external {
         require(channels[c].totalClaimed <= channels[c].balance);
         (uint128 balance, uint128 claimed) = (channels[c].balance, channels[c].totalClaimed);
+        uint256 nonce = refundNonce[c];
         _refund(id, config, requested);
 
         // refund: claimed ≤ balance
@@ -56,6 +65,8 @@ contract PaymentChannelsSteps is PaymentChannels {
         assert(channels[c].balance <= balance);
         // refund: no more than requested leaves
         assert(balance - channels[c].balance <= requested);
+        // refund: the nonce goes up by one, on that channel alone
+        assert(refundNonce[c] == (c == id ? nonce + 1 : nonce));
         // refund: reached
         assert(false);
     }
@@ -102,7 +113,45 @@ contract PaymentChannelsSteps is PaymentChannels {
         assert(receivers[r][t].totalSettled >= settled);
         // settle: claimed is untouched
         assert(receivers[r][t].totalClaimed == claimed);
+        // settle: everything claimed is settled
+        assert(r != receiver || t != token || receivers[r][t].totalSettled == claimed);
         // settle: reached
+        assert(false);
+    }
+
+    function stepClaimTicks(TickClaim calldata tickClaim, bytes32 c, address r, address t) external {
+        require(channels[c].totalClaimed <= channels[c].balance);
+        (uint128 balance, uint128 claimed) = (channels[c].balance, channels[c].totalClaimed);
+        uint128 due = receivers[r][t].totalClaimed;
+        bool isReceiver = tickClaim.channel.receiver == r && tickClaim.channel.token == t;
+        claimTicks(tickClaim);
+        uint128 added = channels[c].totalClaimed - claimed;
+        uint256 worth = uint256(tickClaim.terms.tickAmount) * tickClaim.ticks;
+
+        // claimTicks: claimed ≤ balance
+        assert(channels[c].totalClaimed <= channels[c].balance);
+        // claimTicks: claimed never falls
+        assert(channels[c].totalClaimed >= claimed);
+        // claimTicks: balance is untouched
+        assert(channels[c].balance == balance);
+        // claimTicks: what is added is within base + ticks × tick
+        assert(added == 0 || channels[c].totalClaimed <= tickClaim.terms.baseAmount + worth);
+        // claimTicks: the receiver's claimed rises by what is added to the channel
+        assert(added == 0 || !isReceiver || receivers[r][t].totalClaimed - due == added);
+        // claimTicks: reached
+        assert(false);
+    }
+
+    function stepInitiateWithdraw(ChannelConfig calldata config, uint128 amount, bytes32 c) external {
+        (uint128 before, uint40 since) = (pendingWithdrawals[c].amount, pendingWithdrawals[c].initiatedAt);
+        initiateWithdraw(config, amount);
+        bool isNew = pendingWithdrawals[c].amount != before;
+
+        // initiateWithdraw: a pending withdrawal is not replaced
+        assert(since == 0 || (!isNew && pendingWithdrawals[c].initiatedAt == since));
+        // initiateWithdraw: no more than is available
+        assert(!isNew || pendingWithdrawals[c].amount <= channels[c].balance - channels[c].totalClaimed);
+        // initiateWithdraw: reached
         assert(false);
     }
 
@@ -110,13 +159,13 @@ contract PaymentChannelsSteps is PaymentChannels {
         _checkTicks(id, tickClaim);
         uint256 worth = uint256(tickClaim.terms.tickAmount) * tickClaim.ticks;
 
-        // claimTicks: claimed ≤ base + ticks × tick
+        // checkTicks: total ≤ base + ticks × tick
         assert(tickClaim.totalClaimed <= tickClaim.terms.baseAmount + worth);
-        // claimTicks: base + ticks × tick stays below 2^161
+        // checkTicks: base + ticks × tick stays below 2^161
         assert(tickClaim.terms.baseAmount + worth < 2 ** 161);
-        // claimTicks: ticks ≤ 1024
+        // checkTicks: ticks ≤ 1024
         assert(tickClaim.ticks <= 1024);
-        // claimTicks: reached
+        // checkTicks: reached
         assert(false);
     }
 }
