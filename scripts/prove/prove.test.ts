@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { plants } from '../torture/plants.ts'
-import { prove } from './prove.ts'
+import { isProved, prove } from './prove.ts'
 import { readable } from './reading.ts'
 import { requireZ3 } from './z3.ts'
 
@@ -16,6 +16,10 @@ describe('CreatorVault, for any state and any arguments', () => {
     assert.equal(answers['pay: paid never falls'], 'proved')
     assert.equal(answers['pay: owed falls by what is paid'], 'proved')
     assert.equal(answers['pay: reached'], 'reached')
+    assert.deepEqual(
+      proofs.filter((proof) => !isProved(proof)),
+      [],
+    )
   })
 
   it('does not with a planted bug', () => {
