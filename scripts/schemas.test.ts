@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-const program = fileURLToPath(new URL('./schemas.ts', import.meta.url))
+const programs = ['schemas.ts', 'debian.ts']
 const schemas = fileURLToPath(new URL('../.jandon/xsd/', import.meta.url))
 
 describe('schemas', () => {
@@ -22,7 +22,9 @@ describe('schemas', () => {
   beforeEach(() => {
     root = mkdtempSync(join(tmpdir(), 'jandon-schemas-'))
     mkdirSync(join(root, 'scripts'))
-    copyFileSync(program, join(root, 'scripts/schemas.ts'))
+    for (const name of programs) {
+      copyFileSync(fileURLToPath(new URL(name, import.meta.url)), join(root, 'scripts', name))
+    }
     writeFileSync(join(root, 'package.json'), '{"type":"module"}')
   })
 

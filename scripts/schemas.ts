@@ -3,13 +3,11 @@
 // may not change at all.
 //
 // Runs as root and as a plain user: nothing is installed, and package lists are only fetched into a temporary folder.
-import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
   existsSync,
   mkdirSync,
   mkdtempSync,
-  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -19,6 +17,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { inflateRawSync } from 'node:zlib'
+import { obtainPackages } from './debian.ts'
 
 const target = fileURLToPath(new URL('../.jandon/xsd/', import.meta.url))
 const jarPackage = 'libhbci4j-core-java'
@@ -68,28 +67,11 @@ function obtain(): Obtained {
   process.stderr.write('jandon: fetching ISO 20022 schemas from Debian packages (once) …\n')
   const work = mkdtempSync(join(tmpdir(), 'jandon-xsd-'))
   try {
-    const why = download(work) ?? unpack(work)
+    const why = obtainPackages([jarPackage, folderPackage], work)
     return why === undefined ? { kind: 'files', files: collect(work) } : { kind: 'failed', why }
   } finally {
     rmSync(work, { recursive: true, force: true })
   }
-}
-
-/** Tries the machine's package lists first, then fresh ones that live in `work` only. Returns what went wrong, if it did. */
-function download(work: string): string | undefined {
-  const get = ['download', jarPackage, folderPackage]
-  if (run('apt-get', ['-qq', ...get], work) === undefined) return undefined
-  const lists = join(work, 'lists')
-  const cache = join(work, 'cache')
-  for (const folder of [lists, cache]) mkdirSync(join(folder, 'partial'), { recursive: true })
-  const own = ['-qq', '-o', `Dir::State::Lists=${lists}`, '-o', `Dir::Cache=${cache}`]
-  return run('apt-get', [...own, 'update'], work) ?? run('apt-get', [...own, ...get], work)
-}
-
-function unpack(work: string): string | undefined {
-  const packages = readdirSync(work).filter((name) => name.endsWith('.deb'))
-  const failures = packages.map((name) => run('dpkg-deb', ['-x', name, 'root'], work))
-  return failures.find((why) => why !== undefined)
 }
 
 function collect(work: string): Files {
@@ -153,13 +135,6 @@ function zipContent(zip: Buffer, entry: number): Buffer {
 
 function sha256Of(content: Buffer): string {
   return createHash('sha256').update(content).digest('hex')
-}
-
-/** Runs a program quietly. Returns what to tell when it could not be started or did not succeed. */
-function run(program: string, args: string[], cwd: string): string | undefined {
-  const { status, error, stderr } = spawnSync(program, args, { cwd, encoding: 'utf8' })
-  if (error) return `${program} could not be started (${error.message})`
-  return status === 0 ? undefined : `"${program} ${args.join(' ')}" failed: ${stderr.trim()}`
 }
 
 function stop(why: string): never {

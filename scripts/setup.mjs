@@ -1,5 +1,5 @@
 // Brings a clone into the state that the other scripts need, on any Node from 20.19 on, and does nothing when nothing
-// changed: packages, compiled contracts, ISO 20022 schemas, and with --test what only the tests need. It is plain
+// changed: packages, compiled contracts, ISO 20022 schemas, with --test what only the tests need, and with --prove what proofs need. It is plain
 // JavaScript because it runs before a Node that can strip types is known to be there.
 //
 // Hardhat 3 needs Node >= 22.13 and Node runs TypeScript as it is from 22.18. On an older Node, npm would also leave out
@@ -19,6 +19,7 @@ once('packages', ['package.json', 'package-lock.json'], installPackages)
 once('contracts', ['contracts', 'hardhat.config.ts'], buildContracts)
 fetchSchemas()
 if (process.argv.includes('--test')) requireXmllint()
+if (process.argv.includes('--test') || process.argv.includes('--prove')) requireZ3()
 
 /** Does `work` unless it was done for the same contents of `sources` on the same platform. */
 function once(name, sources, work) {
@@ -74,6 +75,12 @@ function requireXmllint() {
     'the tests need xmllint: install it (Debian: sudo apt-get install libxml2-utils) and run the same again',
   )
   process.exit(1)
+}
+
+/** What is proved about the contracts is proved by z3; nothing else needs it. The script says what to do when it fails. */
+function requireZ3() {
+  const { status } = run('node', [join(root, 'scripts', 'z3.ts')])
+  if (status !== 0) process.exit(1)
 }
 
 /** Whether this very Node is the one that an earlier set-up left; a plain installation would remove it. */
