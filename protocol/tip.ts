@@ -2,7 +2,8 @@
 
 import type { Address, Hex } from 'viem'
 import { hexToBytes, pad, stringToBytes } from 'viem'
-import { concatBytes, keccak, keccakBytes, layWords, typedDigest, typeHash } from './keccak.ts'
+import { readHex } from './hex.ts'
+import { concatBytes, hashWords, keccak, typedDigest, typeHash } from './keccak.ts'
 
 /** How many tips one voucher may name. */
 export const tipsPerBasket = { minimum: 1, maximum: 256 } as const
@@ -36,15 +37,13 @@ const tipVoucherTypeHash = typeHash(
 /** The EIP-712 hash of the list of tips: keccak256 of the concatenated tip hashes. */
 export function tipsHash(tips: readonly Tip[]): Hex {
   return keccak(
-    concatBytes(
-      tips.map(({ to, amount, ref }) => keccakBytes(layWords([tipTypeHash, to, amount, ref]))),
-    ),
+    concatBytes(tips.map(({ to, amount, ref }) => hashWords([tipTypeHash, to, amount, ref]))),
   )
 }
 
 /** What a basket is called, whatever maximum it is signed with: keccak256(channelId ‖ tipsHash). */
 export function basketId(channelId: Hex, hashOfTips: Hex): Hex {
-  return keccak(layWords([channelId, hashOfTips]))
+  return readHex(hashWords([channelId, hashOfTips]))
 }
 
 /** The digest that the payer side signs for a basket, given the hash of its tips. */
@@ -56,8 +55,8 @@ export function tipVoucherDigest(
   }: { channelId: Hex; maxClaimableAmount: bigint; tipsHash: Hex },
   separator: Hex,
 ): Hex {
-  const words = layWords([tipVoucherTypeHash, channelId, maxClaimableAmount, tipsHash])
-  return typedDigest(separator, keccak(words))
+  const words = [tipVoucherTypeHash, channelId, maxClaimableAmount, tipsHash]
+  return typedDigest(separator, hashWords(words))
 }
 
 /** The `to` of a tip for a creator's address. */

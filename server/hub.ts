@@ -25,6 +25,7 @@ import { loadVaultAccounts } from './creators/vault-accounts.ts'
 import { createLiveEvents } from './events/live.ts'
 import { exportBooks } from './export.ts'
 import { createGate } from './gate.ts'
+import { createPenalties } from './http/penalties.ts'
 import { createSessions } from './http/sessions.ts'
 import { channelTerms, hubInfo } from './hub-info.ts'
 import { accounts } from './ledger/accounts.ts'
@@ -37,6 +38,7 @@ import { loadPayoutBook } from './payouts/payout-book.ts'
 import { createPayouts } from './payouts/payouts.ts'
 import { createQuotes } from './payouts/quotes.ts'
 import { createRunner } from './runner.ts'
+import { createSockets } from './socket/sockets.ts'
 import { openDatabase } from './store/database.ts'
 import { createGroupLog } from './store/group-log.ts'
 import { createLateRows } from './store/late-rows.ts'
@@ -234,6 +236,8 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     now,
     randomBytes,
   })
+  const penalties = createPenalties(now)
+  const sockets = createSockets({ baskets, live, sessions, penalties, logFailure })
   const rail = openBankRail(config, now)
   const onFault = (fault: string) => logFailure('bank', fault)
   const desk = rail && createBankDesk({ db, log, book: payoutBook, rail, now, onFault })
@@ -247,10 +251,12 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     live,
     payoutBook,
     payouts,
+    penalties,
     quotes,
     refunds,
     reserves,
     sessions,
+    sockets,
     tipLists: createTipLists({ db, tipIndex, channels, vaultAccounts }),
     info: () => hubInfo(config, { epoch, group: log.head().number, backend: backend.name }),
     creatorAmounts: (account: Address) =>
@@ -270,9 +276,10 @@ export async function openHub(config: Config, surroundings: Surroundings) {
       renderMetrics({
         jandon_block: follower.cursor(),
         jandon_group: log.head().number,
-        jandon_channels: [...channels.all()].length,
+        jandon_channels: channels.count(),
         process_cpu_seconds_total: cpuSeconds(),
         process_resident_memory_bytes: process.memoryUsage.rss(),
+        jandon_sockets: sockets.count(),
         jandon_reserves_unequal: reserves.newest().verdict === 'unequal' ? 1 : 0,
         [`jandon_signature_backend{name="${backend.name}"}`]: 1,
       }),

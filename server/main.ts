@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describeSettings, readConfig } from './config.ts'
-import { createApp } from './http/app.ts'
+import { createListener } from './http/app.ts'
 import { openHub } from './hub.ts'
 
 const help = `usage: node server/main.ts
@@ -45,7 +45,8 @@ async function serve() {
       process.exit(1)
     },
   })
-  const server = createServer(createApp(hub, logFailure))
+  const server = createServer(createListener(hub, logFailure))
+  hub.sockets.attach(server)
   server.requestTimeout = 30_000
   server.headersTimeout = 10_000
   server.maxRequestsPerSocket = 0
@@ -62,6 +63,7 @@ async function serve() {
   process.stderr.write(`${signal}: stopping\n`)
   const closed = new Promise((resolve) => server.close(resolve))
   hub.live.close()
+  hub.sockets.close()
   server.closeIdleConnections()
   const deadline = setTimeout(() => server.closeAllConnections(), drainMs)
   await closed

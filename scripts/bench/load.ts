@@ -2,16 +2,13 @@
 // connection. Prints "ready", waits a moment, "ended", and what it measured as JSON.
 
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import type { Hex } from 'viem'
-import { toHex } from 'viem'
 import { tipsAnswer } from '#protocol/messages/tips.ts'
-import { tipsHash, tipsTotal, tipTo, tipVoucherDigest } from '#protocol/tip.ts'
-import { createDigestSigner } from '#server/channels/signature-backend.ts'
+import { toJson } from '#protocol/messages/wire.ts'
 import type { BenchChannel } from './channels.ts'
 import type { Answer, Prepared } from './lanes.ts'
 import { runLanes } from './lanes.ts'
+import { signBaskets, tipAmount } from './signed-baskets.ts'
 
 /** What `main.ts` and the comparison with the peer write for this process. */
 export type TipPlan = {
@@ -24,9 +21,6 @@ export type TipPlan = {
   length: { seconds: number } | { baskets: number; sentBefore: number }
 }
 
-/** Base units of each tip. */
-const tipAmount = 100n
-
 /** More baskets a second than any run so far has come to, so that none runs dry. */
 const basketsPerSecond = { single: 9_000, many: 700 }
 
@@ -37,7 +31,7 @@ const answers: { answer: Answer; charged: bigint }[] = []
 const report = await runLanes({
   url: new URL('/v1/tips', plan.hubUrl),
   connections: plan.connections,
-  queues: plan.channels.map((channel) => signBaskets(plan, channel)),
+  queues: plan.channels.map(requestsOf),
   seconds,
   judge(answer, { index }) {
     if (answer.status !== 200) throw new Error(`the hub answered ${answer.status}: ${answer.body}`)
@@ -47,32 +41,15 @@ const report = await runLanes({
 for (const { answer, charged } of answers) assertCharged(answer, charged)
 process.stdout.write(`${JSON.stringify(report)}\n`)
 
-/** The requests of one channel in order: every voucher raises the channel's maximum by its basket. */
-function signBaskets(
-  { channels, tips, length }: TipPlan,
-  { channelId, key, separator, creator }: BenchChannel,
-): Prepared[] {
+/** The requests of one channel in order. */
+function requestsOf(channel: BenchChannel): Prepared[] {
+  const { channels, tips, length } = plan
   const rate = tips === 1 ? basketsPerSecond.single : basketsPerSecond.many
   const count =
     'baskets' in length ? length.baskets : Math.ceil((rate * length.seconds) / channels.length)
-  const sign = createDigestSigner(key)
-  let maxClaimableAmount = maximumAfter(plan, 0)
-  return Array.from({ length: count }, () => {
-    const basket = Array.from({ length: tips }, () => ({
-      to: tipTo(creator),
-      amount: tipAmount,
-      ref: randomRef(),
-    }))
-    maxClaimableAmount += tipsTotal(basket)
-    const voucher = { channelId, maxClaimableAmount, tipsHash: tipsHash(basket) }
-    const signature = sign(tipVoucherDigest(voucher, separator))
-    const wire = basket.map((tip) => ({ ...tip, amount: String(tip.amount) }))
-    const body = JSON.stringify({
-      channelId,
-      maxClaimableAmount: String(maxClaimableAmount),
-      tips: wire,
-      signature,
-    })
+  const before = maximumAfter(plan, 0)
+  return signBaskets(channel, { tips, count, before }).map((basket) => {
+    const body = toJson(basket)
     const headers = {
       'content-type': 'application/json',
       'content-length': Buffer.byteLength(body),
@@ -94,8 +71,4 @@ function assertCharged({ body }: Answer, charged: bigint) {
   for (const { leaf } of receipt.tips) assert.equal(leaf.amount, tipAmount)
   assert.equal(receipt.tips.at(-1)?.leaf.chargedAfter, charged)
   assert.equal(channel.charged, charged)
-}
-
-function randomRef(): Hex {
-  return toHex(randomBytes(32))
 }

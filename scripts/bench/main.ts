@@ -15,13 +15,14 @@ import type { TipPlan } from './load.ts'
 import type { Measured } from './measure.ts'
 import { measure, medians } from './measure.ts'
 import { compare, peerVersions } from './peer/compare.ts'
+import type { SocketPlan } from './socket-load.ts'
 
 const help = `usage: npm run bench -- [options]
 
-  --only <name>     one of tips.http.single, tips.http.basket50
+  --only <name>     one of tips.http.single, tips.http.basket50, tips.ws.signed, tips.ws.basket50
   --runs <n>        runs of each, of which the median is printed (default 3)
   --seconds <n>     length of a run (default 5)
-  --channels <n>    channels, each with a key of its own (default 200; with --peer 16)
+  --channels <n>    channels, each with a key of its own (default 200, over WebSockets 1000; with --peer 16)
   --peer            instead, jandon (tips.http.single) beside the npm x402 server (@x402/express, memory store): the same
                     payments on as many channels, in turns; fails unless both charged the same on every channel
   --payments <n>    with --peer, measured payments of a run (default 4000), after a quarter of that unmeasured
@@ -33,13 +34,22 @@ bareVerifyRate: what a thread that only verifies signatures, each of another key
 perServerCpuSecond over the peer's, "p99Ratio" the peer's p99 over jandon's. CPU time of the loads is not counted.
 `
 
-/** What is measured; the names stay. `tips` is how many one signature names. */
+/** What is measured; the names stay. `tips` is how many one signature names, `wire` how they are sent. */
 const benchmarks = [
-  { name: 'tips.http.single', tips: 1 },
-  { name: 'tips.http.basket50', tips: 50 },
+  { name: 'tips.http.single', tips: 1, wire: 'http' },
+  { name: 'tips.http.basket50', tips: 50, wire: 'http' },
+  { name: 'tips.ws.signed', tips: 1, wire: 'ws' },
+  { name: 'tips.ws.basket50', tips: 50, wire: 'ws' },
 ] as const
 
-const connections = 64
+/** Over HTTP each connection has one request under way; over a WebSocket `window` baskets. */
+const loads = {
+  http: { connections: 64, channels: 200 },
+  ws: { connections: 8, channels: 1_000, window: { 1: 128, 50: 16 } },
+} as const
+
+/** More baskets a second than any run so far has come to, so that none runs dry. */
+const signedPerSecond = { 1: 24_000, 50: 2_400 }
 
 const { values } = parseArgs({
   options: {
@@ -64,12 +74,12 @@ if (values.help || chosen.length === 0) {
 }
 
 async function measureAll(these: readonly (typeof benchmarks)[number][], bareVerifyRate: number) {
-  const channels = Number(values.channels ?? 200)
-  for (const { name, tips } of these) {
+  for (const { name, tips, wire } of these) {
+    const channels = Number(values.channels ?? loads[wire].channels)
     const runs: Measured[] = []
-    for (let run = 0; run < Number(values.runs); run += 1) {
-      runs.push(await measureOnce({ tips, channels }))
-    }
+    for (let run = 0; run < Number(values.runs); run += 1)
+      runs.push(await measureOnce({ tips, channels, wire }))
+    const { connections } = loads[wire]
     const terms = { durable: true, runs: runs.length, connections, channels }
     print(name, medians(runs), { bareVerifyRate, terms })
   }
@@ -91,24 +101,48 @@ async function measurePeer(bareVerifyRate: number) {
   )
 }
 
-/** One run on a world of its own, so that no run inherits another's data. */
-async function measureOnce({
-  tips,
-  channels: count,
-}: {
-  tips: number
-  channels: number
-}): Promise<Measured> {
+type Run = Pick<(typeof benchmarks)[number], 'tips' | 'wire'> & { channels: number }
+
+/**
+ * One run on a world of its own, so that no run inherits another's data. Over WebSockets a second run at half the rate that the
+ * first came to tells how long answers take then.
+ */
+async function measureOnce({ tips, channels: count, wire }: Run): Promise<Measured> {
   const folder = await mkdtemp(join(tmpdir(), 'jandon-bench-'))
   const world = await startWorld({ folder, walletNames: ['creator', 'funder'], withBank: false })
+  const run = async (script: string, plan: TipPlan | SocketPlan) => {
+    const path = join(folder, 'plan.json')
+    await writeFile(path, JSON.stringify(plan))
+    const server = hubServer(world)
+    return measure(server, {
+      script: new URL(script, import.meta.url),
+      plan: path,
+      perAnswer: tips,
+    })
+  }
   try {
-    const channels = await openBenchChannels(world, count)
-    const length = { seconds: Number(values.seconds) }
-    const tipPlan: TipPlan = { hubUrl: world.hub.url, channels, tips, connections, length }
-    const plan = join(folder, 'plan.json')
-    await writeFile(plan, JSON.stringify(tipPlan))
-    const script = new URL('load.ts', import.meta.url)
-    return await measure(hubServer(world), { script, plan, perAnswer: tips })
+    const channels = await openBenchChannels(world, count * (wire === 'ws' ? 2 : 1))
+    const { connections } = loads[wire]
+    const seconds = Number(values.seconds)
+    if (wire === 'http') {
+      const plan = { hubUrl: world.hub.url, channels, tips, connections, length: { seconds } }
+      return await run('load.ts', plan)
+    }
+    const url = new URL('/v1/socket', world.hub.url)
+    url.protocol = 'ws:'
+    const [first, second] = [channels.slice(0, count), channels.slice(count)]
+    const plan = {
+      url: url.href,
+      tips,
+      connections,
+      seconds,
+      signedPerSecond: signedPerSecond[tips],
+    }
+    const pace = { window: loads.ws.window[tips] }
+    const full = await run('socket-load.ts', { ...plan, channels: first, pace })
+    const rate = full.perSecond / tips / 2
+    const half = await run('socket-load.ts', { ...plan, channels: second, pace: { rate } })
+    return { ...full, p99HalfMs: half.p99ms }
   } finally {
     await world.stop()
     await rm(folder, { recursive: true })
@@ -133,14 +167,15 @@ function print(
   measured: Measured,
   { bareVerifyRate, terms }: { bareVerifyRate: number; terms: { [name: string]: unknown } },
 ) {
-  const { perSecond, perServerCpuSecond, p50ms, p99ms } = measured
+  const { perSecond, perServerCpuSecond, p50ms, p99ms, p99HalfMs } = measured
   const ofLimit = /\.(signed|single)$/.test(name)
     ? { ofLimit: Math.round((perServerCpuSecond / bareVerifyRate) * 1_000) / 1_000 }
     : {}
   const share = ofLimit.ofLimit === undefined ? '' : `, ${ofLimit.ofLimit} of the limit`
   printLine(
     { name, ...measured, ...ofLimit, ...terms },
-    `${perSecond}/s, ${perServerCpuSecond} per server CPU-second${share}, p50 ${p50ms} ms, p99 ${p99ms} ms`,
+    `${perSecond}/s, ${perServerCpuSecond} per server CPU-second${share}, p50 ${p50ms} ms, p99 ${p99ms} ms` +
+      (p99HalfMs === undefined ? '' : `, at half load ${p99HalfMs} ms`),
   )
 }
 

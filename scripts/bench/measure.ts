@@ -14,6 +14,8 @@ export type Measured = {
   perServerCpuSecond: number
   p50ms: number
   p99ms: number
+  /** At half the rate. */
+  p99HalfMs?: number
 }
 
 const loadReport = z.object({
@@ -71,5 +73,8 @@ export function medians(runs: readonly Measured[]): Measured {
     perServerCpuSecond: median((run) => run.perServerCpuSecond),
     p50ms: median((run) => run.p50ms),
     p99ms: median((run) => run.p99ms),
+    ...(runs.every(({ p99HalfMs }) => p99HalfMs === undefined)
+      ? {}
+      : { p99HalfMs: median((run) => run.p99HalfMs ?? 0) }),
   }
 }

@@ -66,7 +66,7 @@ type Credit = { account: Address; amount: bigint }
 type Plan = { token: Address; claims: Channel[]; claimed: bigint; credits: Credit[] }
 
 export function createClaims(deps: ClaimDeps): Claims {
-  const { db, deployment, channels, now, policy } = deps
+  const { db, deployment, balances, now, policy } = deps
   let running: Promise<Settlement[]> | undefined
   let unclaimedSince: number | undefined
 
@@ -79,7 +79,7 @@ export function createClaims(deps: ClaimDeps): Claims {
       return running
     },
     isDue() {
-      const atRisk = deployment.tokens.map(({ address }) => unclaimedOf(channels, address))
+      const atRisk = deployment.tokens.map(({ address }) => unclaimedOf(balances, address))
       if (atRisk.every((amount) => amount === 0n)) return false
       unclaimedSince ??= now()
       return (
@@ -238,12 +238,9 @@ function isClaimable(channel: Channel, { channels }: Deployment): boolean {
   )
 }
 
-function unclaimedOf(channels: ChannelRegistry, token: Address): bigint {
-  let sum = 0n
-  for (const { config, charged, totalClaimed } of channels.all()) {
-    if (config.token === token) sum += charged - totalClaimed
-  }
-  return sum
+/** Σ (charged − claimed): what the books say that channels owe. */
+function unclaimedOf(balances: Balances, token: Address): bigint {
+  return balanceOf(balances, accounts.channels, token)
 }
 
 function compare(a: bigint, b: bigint): number {

@@ -16,7 +16,7 @@ import type { Creators } from '../creators/creators.ts'
 import type { VaultAccounts } from '../creators/vault-accounts.ts'
 import type { Balances } from '../ledger/entry.ts'
 import { balanceOf } from '../ledger/entry.ts'
-import type { GroupLog } from '../store/group-log.ts'
+import type { Committed, GroupLog } from '../store/group-log.ts'
 import { readCommitted } from '../store/group-log.ts'
 import type { Database } from '../store/table.ts'
 import type { StoredBasket, TipFees } from './basket-change.ts'
@@ -33,9 +33,12 @@ import type { ChannelRegistry } from './registry.ts'
 import type { SignatureBackend } from './signature-backend.ts'
 import type { SignatureChecks } from './signature-checks.ts'
 
+/** An accepted basket: where its tips were committed, and the channel's amounts now. */
+export type Accepted = { id: Hex; committed: Committed; channel: ChannelAmounts }
+
 export type Baskets = {
   /** Accepts a basket, or answers again for one that was accepted before. */
-  accept(request: TipsRequest): Promise<{ receipt: BasketReceipt; channel: ChannelAmounts }>
+  accept(request: TipsRequest): Promise<Accepted>
   /** Every check of `accept` short of accepting, on a channel as it would be; for deposits that bring a basket. */
   assertAcceptable(channel: Channel, request: TipsRequest): void
   /** Whether a basket was accepted before or is being accepted: whoever sends it again pays nothing more (R2). */
@@ -64,11 +67,11 @@ export type BasketDeps = {
 
 type NamedTips = { id: Hex; hashOfTips: Hex }
 
-/** A basket that somebody waits for: how many do, where it stands if it was accepted before, and its receipt once asked. */
+/** A basket that somebody waits for: how many do, where it stands if it was accepted before, and its commit once asked. */
 type InProgress = {
   waiting: number
   stored: StoredBasket | undefined
-  receipt: Promise<BasketReceipt> | undefined
+  committed: Promise<Committed> | undefined
 }
 
 export function createBaskets(deps: BasketDeps): Baskets {
@@ -83,15 +86,15 @@ export function createBaskets(deps: BasketDeps): Baskets {
       if (channel.refusal) throw channelRefusal(channel)
       const hashOfTips = tipsHash(request.tips)
       const id = basketId(channel.id, hashOfTips)
-      const receipt = await acceptOnce(channel, { ...request, id, hashOfTips })
-      return { receipt, channel: channels.amounts(channels.get(channel.id)) }
+      const committed = await acceptOnce(channel, { ...request, id, hashOfTips })
+      return { id, committed, channel: channels.amounts(channels.get(channel.id)) }
     },
     assertAcceptable(channel, request) {
       assertTakes(deps, request)
       assertAffordable(deps, channel, request)
       assertSigned(deps, channel, request)
     },
-    isKnown: (id) => inProgress.get(id)?.receipt !== undefined || basketRows.has(db, id),
+    isKnown: (id) => inProgress.get(id)?.committed !== undefined || basketRows.has(db, id),
     find(id) {
       const stored = basketRows.get(db, id)
       if (!stored) {
@@ -99,7 +102,7 @@ export function createBaskets(deps: BasketDeps): Baskets {
           values: { basketId: id },
         })
       }
-      const receipt = receiptOf(id, stored)
+      const receipt = receiptOf(id, readCommitted(db, stored))
       const [first] = receipt.tips
       if (!first) throw new Error(`basket ${id} is known but holds no tip`)
       return { channelId: first.leaf.channelId, receipt }
@@ -111,18 +114,18 @@ export function createBaskets(deps: BasketDeps): Baskets {
     const mine = inProgress.get(request.id) ?? {
       waiting: 0,
       stored: basketRows.get(db, request.id),
-      receipt: undefined,
+      committed: undefined,
     }
-    if (!mine.stored && !mine.receipt) assertWorthwhile(channel, request)
+    if (!mine.stored && !mine.committed) assertWorthwhile(channel, request)
     inProgress.set(request.id, mine)
     mine.waiting += 1
     count(onChannel, channel.id, 1)
     try {
       await assertSignedBy(deps, channel, request)
-      mine.receipt ??= mine.stored
-        ? Promise.resolve(receiptOf(request.id, mine.stored))
+      mine.committed ??= mine.stored
+        ? Promise.resolve(readCommitted(db, mine.stored))
         : acceptNew(deps, channels.get(channel.id), request)
-      return await mine.receipt
+      return await mine.committed
     } finally {
       count(onChannel, channel.id, -1)
       mine.waiting -= 1
@@ -141,10 +144,14 @@ export function createBaskets(deps: BasketDeps): Baskets {
     assertTakes(deps, request)
     if (!onChannel.has(channel.id)) assertAffordable(deps, channel, request)
   }
+}
 
-  function receiptOf(id: Hex, stored: StoredBasket): BasketReceipt {
-    return { basketId: id, ...readCommitted(db, stored) }
-  }
+/** The receipt of a committed basket. */
+export function receiptOf(
+  id: Hex,
+  { header, headerSignature, tips }: Pick<Committed, 'header' | 'headerSignature' | 'tips'>,
+): BasketReceipt {
+  return { basketId: id, header, headerSignature, tips }
 }
 
 function count(counts: Map<Hex, number>, key: Hex, change: 1 | -1) {
@@ -158,7 +165,7 @@ function acceptNew(
   deps: BasketDeps,
   channel: Channel,
   request: TipsRequest & NamedTips,
-): Promise<BasketReceipt> {
+): Promise<Committed> {
   const { log, channels, fees } = deps
   const { id, tips, signature, maxClaimableAmount, hashOfTips } = request
   deps.assertOpen()
@@ -169,13 +176,12 @@ function acceptNew(
     acceptedBy(deps, { account, token: channel.config.token })
   const drafts = draftTips(channel, request, { id, at, fees, acceptedBefore })
   const proof = { maxClaimableAmount, tipsHash: hashOfTips, signature }
-  const committed = log.commit({
+  return log.commit({
     late: [channels.charge(charge(channel, { added: tipsTotal(tips), proof }))],
     tips: drafts,
     legs: basketLegs(channel, drafts, { fees }),
     rowsAt: (place) => [basketRows.put(id, { ...place, count: drafts.length })],
   })
-  return committed.then((proved) => ({ basketId: id, ...proved }))
 }
 
 /** What can be refused without looking at the channel's amounts. */

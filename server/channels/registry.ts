@@ -23,6 +23,7 @@ export type ChannelRegistry = {
   /** As `update`, when the tips of the same commit tell how the channel came there. */
   charge(channel: Channel): LateRow
   all(): Iterable<Channel>
+  count(): number
   /** The channels of which an address is payer or payerAuthorizer, oldest first. */
   ofMember(address: Address): Channel[]
   amounts(channel: Channel): ChannelAmounts
@@ -65,6 +66,7 @@ export async function loadChannels(db: Database, lateRows: LateRows): Promise<Ch
     },
     charge: chargeLate,
     all: () => channels.values(),
+    count: () => channels.size,
     ofMember: (address) =>
       [...(members.get(address) ?? [])].flatMap((id) => channels.get(id) ?? []),
     amounts(channel) {

@@ -4,7 +4,7 @@
 import { Worker } from 'node:worker_threads'
 import type { Address, Hex } from 'viem'
 import type { Check } from './check-slots.ts'
-import { newSlots, readAnswer, slotsPerBatch, writeCheck } from './check-slots.ts'
+import { isRight, keyIn, newSlots, slotsPerBatch, writeCheck } from './check-slots.ts'
 
 export type SignatureChecks = {
   /**
@@ -23,7 +23,7 @@ const batchesPerWorker = 2
 
 type Asked = Check & { answer: (isRight: boolean) => void }
 
-type Lane = { send: (count: number) => void; slots: SharedArrayBuffer; asked: Asked[] }
+type Lane = { send: (count: number) => void; slots: Uint8Array; asked: Asked[] }
 
 export function createSignatureChecks({
   workers,
@@ -61,7 +61,7 @@ export function createSignatureChecks({
     const thread = new Worker(url, { workerData: batches })
     const lanes = batches.map(
       (slots, batch): Lane => ({
-        slots,
+        slots: new Uint8Array(slots),
         asked: [],
         send: (count) => thread.postMessage({ batch, count }),
       }),
@@ -95,9 +95,9 @@ export function createSignatureChecks({
 
   function readAnswers(lane: Lane) {
     for (const [slot, { key, signer, answer }] of lane.asked.entries()) {
-      const found = readAnswer(lane.slots, slot)
-      if (found && !key) learn(signer, Uint8Array.from(found))
-      answer(found !== undefined)
+      const right = isRight(lane.slots, slot)
+      if (right && !key) learn(signer, keyIn(lane.slots, slot))
+      answer(right)
     }
     idle.push(lane)
     dispatch()

@@ -6,7 +6,7 @@ import secp256k1 from 'secp256k1'
 import { keccakBytes } from '#protocol/keccak.ts'
 import { readCheck } from './check-slots.ts'
 
-const batches: SharedArrayBuffer[] = workerData
+const batches = (workerData as SharedArrayBuffer[]).map((slots) => new Uint8Array(slots))
 const port = parentPort
 assert.ok(port, 'a signature worker runs in a thread')
 port.on('message', ({ batch, count }: { batch: number; count: number }) => {
@@ -16,7 +16,7 @@ port.on('message', ({ batch, count }: { batch: number; count: number }) => {
   port.postMessage(batch)
 })
 
-function check(slots: SharedArrayBuffer, slot: number) {
+function check(slots: Uint8Array, slot: number) {
   const { isKeyKnown, v, digest, signature, signer, key, answer } = readCheck(slots, slot)
   if (v !== 27 && v !== 28) return answer(false)
   try {

@@ -14,17 +14,28 @@ import type { StoredTip } from '../store/tip-codec.ts'
 /** A listener that has this many bytes unsent is dropped; it comes back with its last event id. */
 const maxUnsentBytes = 1024 * 1024
 
+/** Where events go: an event stream, or a WebSocket. */
+export type Listener = {
+  write(event: HubEvent): void
+  /** Sends something that means nothing, so that nobody in between thinks the connection dead. */
+  beat(): void
+  end(): void
+  onClose(then: () => void): void
+}
+
+/** Whose events, from which event on, and under which session. */
+export type Following = { address: Address; session: string; after: string | undefined }
+
 const keepAliveMs = 15_000
 
 export type LiveEvents = {
   /** Sends what a group has to tell to whoever it is for. */
   publish(published: Published): void
-  /** Keeps a response open as an event stream for an address, beginning after an event that it has seen. */
-  stream(
-    response: ServerResponse,
-    listener: { address: Address; session: string; after: string | undefined },
-  ): Promise<void>
-  /** Ends the streams of a session that signed out. */
+  /** Tells a listener all events of an address from now on, and before that those after an event that it has seen. */
+  follow(following: Following, listener: Listener): Promise<void>
+  /** Keeps a response open as an event stream that follows. */
+  stream(response: ServerResponse, following: Following): Promise<void>
+  /** Ends what a session follows that signed out. */
   endSession(session: string): void
   /** Ends all streams. */
   close(): void
@@ -34,8 +45,8 @@ export type LiveEvents = {
  * `waiting` collects events that are committed while older ones are still being read from disk; what was read there up to
  * `newest` is not sent again when it is published.
  */
-type Listener = {
-  response: ServerResponse
+type Follower = {
+  listener: Listener
   session: string
   newest: string
   waiting: HubEvent[] | undefined
@@ -51,64 +62,69 @@ export function createLiveEvents({
   /** A committed tip as an event. */
   tipEvent: (tip: StoredTip) => EventDraft
 }): LiveEvents {
-  const listeners = new Map<Address, Set<Listener>>()
+  const followers = new Map<Address, Set<Follower>>()
   const keepAlive = setInterval(() => {
-    for (const { response } of allListeners()) response.write(':\n\n')
+    for (const { listener } of allFollowers()) listener.beat()
   }, keepAliveMs)
   keepAlive.unref()
 
   return {
     publish({ group, tips, events }) {
-      if (listeners.size === 0) return
+      if (followers.size === 0) return
       for (const event of [...tipEvents(group, tips), ...events]) {
         for (const address of event.audience) {
-          for (const listener of listeners.get(address as Address) ?? []) deliver(listener, event)
+          for (const follower of followers.get(address as Address) ?? []) deliver(follower, event)
         }
       }
     },
-    async stream(response, { address, session, after }) {
+    follow,
+    async stream(response, following) {
       response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' })
       response.write(':\n\n')
-      const listener: Listener = { response, session, newest: '', waiting: [] }
-      listen(address, listener)
-      if (after !== undefined) listener.newest = await replay(response, { address, after })
-      const missed = listener.waiting ?? []
-      listener.waiting = undefined
-      for (const event of missed) deliver(listener, event)
+      await follow(following, eventStream(response))
     },
     endSession(session) {
-      for (const listener of allListeners())
-        if (listener.session === session) listener.response.end()
+      for (const follower of allFollowers())
+        if (follower.session === session) follower.listener.end()
     },
     close() {
       clearInterval(keepAlive)
-      for (const { response } of allListeners()) response.end()
+      for (const { listener } of allFollowers()) listener.end()
     },
   }
 
-  function listen(address: Address, listener: Listener) {
-    const others = listeners.get(address) ?? new Set()
-    listeners.set(address, others.add(listener))
-    listener.response.on('close', () => {
-      others.delete(listener)
-      if (others.size === 0) listeners.delete(address)
+  async function follow({ address, session, after }: Following, listener: Listener) {
+    const follower: Follower = { listener, session, newest: '', waiting: [] }
+    remember(address, follower)
+    if (after !== undefined) follower.newest = await replay(listener, { address, after })
+    const missed = follower.waiting ?? []
+    follower.waiting = undefined
+    for (const event of missed) deliver(follower, event)
+  }
+
+  function remember(address: Address, follower: Follower) {
+    const others = followers.get(address) ?? new Set()
+    followers.set(address, others.add(follower))
+    follower.listener.onClose(() => {
+      others.delete(follower)
+      if (others.size === 0) followers.delete(address)
     })
   }
 
-  function allListeners(): Listener[] {
-    return [...listeners.values()].flatMap((set) => [...set])
+  function allFollowers(): Follower[] {
+    return [...followers.values()].flatMap((set) => [...set])
   }
 
   /** Sends what was missed and returns the id of the newest event that was looked at. */
   async function replay(
-    response: ServerResponse,
+    listener: Listener,
     { address, after }: { address: Address; after: string },
   ) {
     let newest = after
     for await (const event of eventsFrom(BigInt(`0x${after.slice(0, 16)}`))) {
       if (event.id <= newest) continue
       newest = event.id
-      if (event.audience.includes(address)) send(response, event)
+      if (event.audience.includes(address)) listener.write(event)
     }
     return newest
   }
@@ -137,12 +153,19 @@ export function createLiveEvents({
   }
 }
 
-function deliver({ response, newest, waiting }: Listener, event: HubEvent) {
+function deliver({ listener, newest, waiting }: Follower, event: HubEvent) {
   if (waiting) waiting.push(event)
-  else if (event.id > newest) send(response, event)
+  else if (event.id > newest) listener.write(event)
 }
 
-function send(response: ServerResponse, { id, type, data }: HubEvent) {
-  if (response.writableLength > maxUnsentBytes) response.destroy()
-  else response.write(`id: ${id}\nevent: ${type}\ndata: ${data}\n\n`)
+function eventStream(response: ServerResponse): Listener {
+  return {
+    write({ id, type, data }) {
+      if (response.writableLength > maxUnsentBytes) response.destroy()
+      else response.write(`id: ${id}\nevent: ${type}\ndata: ${data}\n\n`)
+    },
+    beat: () => response.write(':\n\n'),
+    end: () => response.end(),
+    onClose: (then) => response.on('close', then),
+  }
 }

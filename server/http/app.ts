@@ -1,13 +1,14 @@
 // The routes. Each is parse, one domain call, serialise; refusals become problem documents in one place.
 
+import type { RequestListener } from 'node:http'
 import type { ErrorRequestHandler, Express, Request, RequestHandler, Response } from 'express'
 import express from 'express'
 import type { Hex } from 'viem'
 import { z } from 'zod'
-import { HubError, toProblem } from '#protocol/errors.ts'
+import { HubError } from '#protocol/errors.ts'
 import { creatorRequest, sessionRequest } from '#protocol/messages/hub.ts'
 import { payoutRequest, quoteRequest } from '#protocol/messages/payouts.ts'
-import { depositRequest, refundRequest, tipsRequest } from '#protocol/messages/tips.ts'
+import { depositRequest, refundRequest } from '#protocol/messages/tips.ts'
 import { handle, hash, toJson } from '#protocol/messages/wire.ts'
 import { tipTo } from '#protocol/tip.ts'
 import { channelView, isPayerSide } from '../channels/registry.ts'
@@ -15,6 +16,8 @@ import type { Hub } from '../hub.ts'
 import { payoutView } from '../payouts/payout.ts'
 import { checkShape, readBody } from './json-body.ts'
 import { pageSize } from './limits.ts'
+import { answerProblem, answerText, asRefusal } from './problem.ts'
+import { createTipsRoute, isTipsRequest } from './tips-route.ts'
 
 const page = z.object({
   limit: z
@@ -30,12 +33,31 @@ const eventId = z
   .string()
   .regex(/^[0-9a-f]{16}\/[0-9a-f]{8}$/, 'last-event-id: must be the id of an event')
 
-/** The express application over a hub. Failures that are not refusals are logged, and answered without details. */
-export function createApp(hub: Hub, logFailure: (what: string, cause: unknown) => void): Express {
+/** What answers requests: tips at once, everything else through express. Failures are logged and answered without details. */
+export function createListener(
+  hub: Hub,
+  logFailure: (what: string, cause: unknown) => void,
+): RequestListener {
+  const tips = createTipsRoute({ baskets: hub.baskets, penalties: hub.penalties, logFailure })
+  const app = createApp(hub, { tips, logFailure })
+  return (request, response) => {
+    if (isTipsRequest(request)) void tips(request, response)
+    else app(request, response)
+  }
+}
+
+function createApp(
+  hub: Hub,
+  {
+    tips,
+    logFailure,
+  }: { tips: RequestHandler; logFailure: (what: string, cause: unknown) => void },
+): Express {
   const app = express()
   app.disable('x-powered-by')
   app.disable('etag')
   app.set('query parser', 'simple')
+  route(app, '/v1/tips', { post: tips })
   publicRoutes(app, hub)
   payerRoutes(app, hub)
   creatorRoutes(app, hub)
@@ -58,11 +80,6 @@ function publicRoutes(app: Express, hub: Hub) {
   route(app, '/metrics', {
     get: (_request, response) => {
       response.type('text/plain; version=0.0.4').send(hub.metrics())
-    },
-  })
-  route(app, '/v1/tips', {
-    post: async (request, response) => {
-      answer(response, 200, await hub.baskets.accept(await readBody(request, tipsRequest)))
     },
   })
   route(app, '/v1/deposits', {
@@ -260,7 +277,7 @@ function operator(hub: Hub, handler: RequestHandler): RequestHandler {
 }
 
 function answer(response: Response, status: number, body: unknown) {
-  response.status(status).type('application/json').send(toJson(body))
+  answerText(response, { status }, body)
 }
 
 function hashParameter(request: Request, name: string): Hex {
@@ -302,28 +319,9 @@ const refuseUnknownRoute: RequestHandler = (request) => {
 
 function answerError(logFailure: (what: string, cause: unknown) => void): ErrorRequestHandler {
   return (error: unknown, request, response, _next) => {
-    const refusal = error instanceof HubError ? error : asRefusal(error)
+    const refusal = asRefusal(error)
     if (refusal.code === 'internal_error') logFailure(`${request.method} ${request.path}`, error)
     if (response.headersSent) response.destroy()
     else answerProblem(response, refusal)
   }
-}
-
-function answerProblem(response: Response, refusal: HubError) {
-  const problem = toProblem(refusal)
-  if (problem.status === 429 || problem.status === 503) response.set('retry-after', '1')
-  if (refusal.code === 'method_not_allowed') response.set('allow', String(refusal.values['allow']))
-  if (refusal.code === 'body_too_large') response.set('connection', 'close')
-  response.status(problem.status).type('application/problem+json').send(toJson(problem))
-}
-
-/** A path that cannot be decoded is the sender's mistake; anything else is ours. */
-function asRefusal(error: unknown): HubError {
-  const status = (error as { status?: unknown } | null)?.status
-  if (error instanceof URIError || status === 400) {
-    return new HubError('invalid_request', 'the path cannot be decoded', {
-      values: { issues: ['path'] },
-    })
-  }
-  return new HubError('internal_error', 'the hub failed to answer this request', { cause: error })
 }

@@ -33,6 +33,9 @@ export type Sessions = {
   idOf(request: IncomingMessage): string
   /** The address that a request is signed in as. @throws HubError `session_required` */
   addressOf(request: IncomingMessage): Address
+  /** As {@link idOf} and {@link addressOf}, for a token that did not come in a header. */
+  idOfToken(token: string): string
+  addressOfToken(token: string): Address
   /** @throws HubError `operator_required` */
   assertOperator(request: IncomingMessage): void
 }
@@ -84,6 +87,8 @@ export function createSessions({
     },
     idOf: (request) => hashOf(bearerOf(request)),
     addressOf,
+    idOfToken: hashOf,
+    addressOfToken,
     assertOperator(request) {
       const given = Buffer.from(hashOf(bearerOf(request)))
       if (timingSafeEqual(given, Buffer.from(operatorHash))) return
@@ -92,7 +97,11 @@ export function createSessions({
   }
 
   function addressOf(request: IncomingMessage): Address {
-    const session = sessionRows.get(db, hashOf(bearerOf(request)))
+    return addressOfToken(bearerOf(request))
+  }
+
+  function addressOfToken(token: string): Address {
+    const session = sessionRows.get(db, hashOf(token))
     if (!session || session.expiresAt <= now()) {
       throw new HubError('session_required', 'the token is unknown or has expired')
     }

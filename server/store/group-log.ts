@@ -54,8 +54,20 @@ export type Change = {
   rowsAt?: (place: { group: bigint; firstIndex: number }) => readonly Row[]
 }
 
-/** Where a change went: its group, and the proof of its tips. */
-export type Committed = Pick<BasketReceipt, 'header' | 'headerSignature' | 'tips'>
+/** A group that is on disk, with the tree over its tips. */
+export type ClosedGroup = {
+  header: GroupHeader
+  headerSignature: Hex
+  tips: readonly StoredTip[]
+  levels: readonly Uint8Array[][]
+}
+
+/** Where a change went: its group, and which of the group's tips are its own, with their proofs when they are asked for. */
+export type Committed = Pick<BasketReceipt, 'header' | 'headerSignature' | 'tips'> & {
+  group: ClosedGroup
+  firstIndex: number
+  count: number
+}
 
 /** What a group has to tell once it is on disk. */
 export type Published = { group: bigint; tips: readonly StoredTip[]; events: readonly HubEvent[] }
@@ -70,6 +82,11 @@ export type GroupLog = {
   /** Takes nothing more, and resolves when everything taken so far is on disk. */
   close(): Promise<void>
 }
+
+/** After a group of so many changes, the next waits so long for so many more, in milliseconds. */
+const busyGroup = 16
+const longestFillMs = 4
+const fullGroup = 256
 
 type Waiting = {
   change: Change
@@ -191,12 +208,29 @@ export function createGroupLog({
 
   async function writeAll() {
     await Promise.resolve()
+    let before = 0
     while (open.waiting.length > 0 && failure?.code !== 'storage_failed') {
+      await fill(open, before)
       const group = open
+      before = group.waiting.length
       open = newGroup(group.number + 1n, randomHash())
       await writeGroup(group)
     }
     writing = undefined
+  }
+
+  /**
+   * While many come at once, waits a moment for more: a group costs a signature and a sync, however many changes it holds.
+   * Whoever comes alone never waits.
+   */
+  async function fill(group: OpenGroup, before: number) {
+    if (before < busyGroup) return
+    const until = performance.now() + longestFillMs
+    while (group.waiting.length < fullGroup && performance.now() < until && !failure) {
+      await new Promise((resolve) => {
+        setTimeout(resolve, 1)
+      })
+    }
   }
 
   async function writeGroup(group: OpenGroup) {
@@ -236,10 +270,9 @@ export function createGroupLog({
     }
     head = next
     late.written()
-    for (const { change, firstIndex, done } of group.waiting) {
-      const mine = tips.slice(firstIndex, firstIndex + (change.tips?.length ?? 0))
-      done({ header, headerSignature, tips: mine.map(({ leaf }) => proveLeaf(levels, leaf)) })
-    }
+    const closed = { header, headerSignature, tips, levels }
+    for (const { change, firstIndex, done } of group.waiting)
+      done(committedIn(closed, { firstIndex, count: change.tips?.length ?? 0 }))
     onCommitted({ group: number, tips, events: events.events })
   }
 
@@ -263,14 +296,10 @@ export function readCommitted(
 ): Committed {
   const stored = groups.get(db, sortable(group))
   if (!stored) throw new Error(`group ${group} is missing from the group log`)
-  const leaves = readTips(db, group).map(({ leaf }) => leaf)
-  const levels = merkleLevels(leaves.map(leafHash))
+  const tips = readTips(db, group)
+  const levels = merkleLevels(tips.map(({ leaf }) => leafHash(leaf)))
   const { header, headerSignature } = stored
-  return {
-    header,
-    headerSignature,
-    tips: leaves.slice(firstIndex, firstIndex + count).map((leaf) => proveLeaf(levels, leaf)),
-  }
+  return committedIn({ header, headerSignature, tips, levels }, { firstIndex, count })
 }
 
 /** The hash over a group's row of tips, if it has any, and its ledger entries, as they stand on disk. */
@@ -282,8 +311,25 @@ export function journalHash(rows: readonly StoredRow[]): Hex {
   return keccak(running)
 }
 
-function proveLeaf(levels: readonly Uint8Array[][], leaf: ReceiptLeaf) {
-  return { leaf, path: merklePath(levels, leaf.index).map((node) => bytesToHex(node)) }
+/** The proofs are made when they are asked for: not everybody wants them as paths. */
+function committedIn(
+  group: ClosedGroup,
+  { firstIndex, count }: { firstIndex: number; count: number },
+): Committed {
+  const { header, headerSignature, tips, levels } = group
+  return {
+    header,
+    headerSignature,
+    group,
+    firstIndex,
+    count,
+    get tips() {
+      return tips.slice(firstIndex, firstIndex + count).map(({ leaf }) => ({
+        leaf,
+        path: merklePath(levels, leaf.index).map((node) => bytesToHex(node)),
+      }))
+    },
+  }
 }
 
 /** The one entry of all tips of a group: what channels owe more, and to whom. */

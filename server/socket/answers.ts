@@ -1,0 +1,48 @@
+// What a connection has to tell about baskets: the receipts of a commit group go out in one frame, refusals as text.
+
+import { type HubError, toProblem } from '#protocol/errors.ts'
+import type { FramedReceipt } from '#protocol/frames.ts'
+import { encodeReceipts } from '#protocol/frames.ts'
+import { toJson } from '#protocol/messages/wire.ts'
+import { rangeSiblings } from '#protocol/receipt.ts'
+import type { Accepted } from '../channels/baskets.ts'
+import type { ClosedGroup } from '../store/group-log.ts'
+
+export type Answers = {
+  /** Takes the answer to a request; it leaves with the others of its group. */
+  accepted(request: number, accepted: Accepted): void
+  refused(request: number | null, refusal: HubError): void
+}
+
+/** `send` takes a text or a binary frame. */
+export function createAnswers(send: (frame: string | Uint8Array) => void): Answers {
+  const waiting = new Map<ClosedGroup, FramedReceipt[]>()
+
+  return {
+    accepted(request, { committed, channel }) {
+      if (waiting.size === 0) setImmediate(sendAll)
+      const receipts = waiting.get(committed.group)
+      const receipt = frame(request, { committed, channel })
+      if (receipts) receipts.push(receipt)
+      else waiting.set(committed.group, [receipt])
+    },
+    refused: (request, refusal) =>
+      send(toJson({ type: 'problem', request, problem: toProblem(refusal) })),
+  }
+
+  function sendAll() {
+    for (const [{ header, headerSignature }, receipts] of waiting)
+      send(encodeReceipts({ header, headerSignature, receipts }))
+    waiting.clear()
+  }
+}
+
+function frame(
+  request: number,
+  { committed, channel }: Pick<Accepted, 'committed' | 'channel'>,
+): FramedReceipt {
+  const { group, firstIndex, count } = committed
+  const tips = group.tips.slice(firstIndex, firstIndex + count).map(({ leaf }) => leaf)
+  const siblings = rangeSiblings(group.levels, { first: firstIndex, count })
+  return { request, channel, firstIndex, tips, siblings }
+}
