@@ -11,6 +11,7 @@ import {
   keccak256,
 } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
+import { keccakBytes } from './keccak.ts'
 import {
   type BasketReceipt,
   type GroupHeader,
@@ -20,7 +21,9 @@ import {
   leafHash,
   merkleLevels,
   merklePath,
+  pathsOfRange,
   type ReceiptLeaf,
+  rangeSiblings,
   receiptFault,
   rootFromPath,
   zeroHash,
@@ -415,5 +418,46 @@ describe('receiptFault', () => {
     const receipt = { ...good, header, headerSignature, tips }
     assert.match((await fault(receipt)) ?? '', /does not lead to the root/)
     assert.equal(hexToBytes(zeroHash).length, 32)
+  })
+})
+
+describe('rangeSiblings and pathsOfRange', () => {
+  const trees = fc
+    .tuple(fc.integer({ min: 1, max: 70 }), fc.nat(69), fc.integer({ min: 1, max: 70 }))
+    .map(([total, from, length]) => {
+      const first = from % total
+      return { total, first, count: Math.min(length, total - first) }
+    })
+
+  holds('give every leaf of a range the path that it has by itself', trees, (tree) => {
+    const { total, first, count } = tree
+    const leaves = Array.from({ length: total }, (_, at) => keccakBytes(new Uint8Array([at])))
+    const levels = merkleLevels(leaves)
+    const siblings = rangeSiblings(levels, { first, count })
+    const paths = pathsOfRange(leaves.slice(first, first + count), { first, total, siblings })
+    assert.deepEqual(
+      paths,
+      Array.from({ length: count }, (_, at) => merklePath(levels, first + at)),
+    )
+    for (const wrong of [siblings.slice(1), [...siblings, new Uint8Array(32)]]) {
+      if (wrong.length === siblings.length) continue
+      assert.throws(
+        () => pathsOfRange(leaves.slice(first, first + count), { first, total, siblings: wrong }),
+        RangeError,
+      )
+    }
+  })
+
+  it('refuse a range that the tree does not have', () => {
+    const leaf = keccakBytes(new Uint8Array([1]))
+    for (const [first, count] of [
+      [0, 0],
+      [0, 4],
+      [3, 1],
+      [-1, 1],
+    ] as const) {
+      const leaves = Array.from({ length: count }, () => leaf)
+      assert.throws(() => pathsOfRange(leaves, { first, total: 3, siblings: [] }), RangeError)
+    }
   })
 })
