@@ -20,7 +20,9 @@ import { createTipLists } from './channels/tip-list.ts'
 import type { Config } from './config.ts'
 import { loadCreators } from './creators/creators.ts'
 import { loadVaultAccounts } from './creators/vault-accounts.ts'
+import { createEventLog } from './events/event-log.ts'
 import { createLiveEvents } from './events/live.ts'
+import { openWebhooks } from './events/webhooks/open.ts'
 import { exportBooks } from './export.ts'
 import { createGate } from './gate.ts'
 import { createSessions } from './http/sessions.ts'
@@ -36,6 +38,7 @@ import { createPayouts } from './payouts/payouts.ts'
 import { createQuotes } from './payouts/quotes.ts'
 import { createRunner } from './runner.ts'
 import { openDatabase } from './store/database.ts'
+import type { Published } from './store/group-log.ts'
 import { createGroupLog } from './store/group-log.ts'
 import { loadBalances, walkGroups } from './store/start-up.ts'
 
@@ -63,10 +66,11 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     channels: deployment.channels,
   })
   const balances = await loadBalances(db)
-  const live = createLiveEvents({
+  const events = createEventLog({
     db,
     tipEvent: (tip) => tipEvent(tip, channels.get(tip.leaf.channelId).config.payerAuthorizer),
   })
+  const live = createLiveEvents(events)
   const epoch = toHex(randomBytes(32))
   const sign = createDigestSigner(config.JANDON_RECEIPT_KEY)
   const hubSeparator = hubDomainSeparator(identity)
@@ -80,7 +84,7 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     now,
     randomBytes,
     maxWaiting: config.JANDON_MAX_WAITING,
-    onCommitted: live.publish,
+    onCommitted: tell,
     onFailure: surroundings.onStorageFailure,
   })
   const gate = createGate()
@@ -218,6 +222,7 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     now,
     randomBytes,
   })
+  const webhooks = await openWebhooks(config, { ...surroundings, db, log, events })
   const rail = openBankRail(config, now)
   const onFault = (fault: string) => logFailure('bank', fault)
   const desk = rail && createBankDesk({ db, log, book: payoutBook, rail, now, onFault })
@@ -235,6 +240,7 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     refunds,
     reserves,
     sessions,
+    webhooks,
     tipLists: createTipLists({ db, channels, vaultAccounts }),
     info: () => hubInfo(config, { epoch, group: log.head().number, backend: backend.name }),
     creatorAmounts: (account: Address) =>
@@ -274,6 +280,7 @@ export async function openHub(config: Config, surroundings: Surroundings) {
       await deposits.resume()
       refunds.resume()
       payouts.resume()
+      webhooks.start()
     },
     /** Takes nothing new, waits for what was taken, and lets go of the data directory. */
     async stop() {
@@ -281,10 +288,19 @@ export async function openHub(config: Config, surroundings: Surroundings) {
       runner.stop()
       follower.stop()
       live.close()
+      await webhooks.stop()
       await log.close()
       await db.close()
       rail?.dispose()
     },
+  }
+
+  /** What a group has to tell goes to listeners and webhooks; its events are put together only when there are any. */
+  function tell(published: Published) {
+    const heard = live.isHeard() || webhooks.isHeard()
+    const told = heard ? events.of(published) : []
+    live.publish(told)
+    webhooks.publish({ group: published.group, events: told })
   }
 
   async function followChain() {

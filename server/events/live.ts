@@ -1,15 +1,9 @@
-// Live events: on disk with what they tell of, sent after the sync, and read again by who was away. A tip is its own event;
-// the outbox holds the others.
+// Live events: on disk with what they tell of, sent after the sync, and read again by who was away.
 
 import type { ServerResponse } from 'node:http'
 import type { Address } from 'viem'
-import { larger } from '#protocol/amount.ts'
-import type { Published } from '../store/group-log.ts'
-import type { EventDraft, HubEvent, StoredGroup } from '../store/group-rows.ts'
-import { groupRange, groups, outbox, placeKey, readTips } from '../store/group-rows.ts'
-import type { Database } from '../store/table.ts'
-import { sortable } from '../store/table.ts'
-import type { StoredTip } from '../store/tip-codec.ts'
+import type { HubEvent } from '../store/group-rows.ts'
+import type { EventLog } from './event-log.ts'
 
 /** A listener that has this many bytes unsent is dropped; it comes back with its last event id. */
 const maxUnsentBytes = 1024 * 1024
@@ -17,8 +11,10 @@ const maxUnsentBytes = 1024 * 1024
 const keepAliveMs = 15_000
 
 export type LiveEvents = {
+  /** Whether anybody listens. */
+  isHeard(): boolean
   /** Sends what a group has to tell to whoever it is for. */
-  publish(published: Published): void
+  publish(events: readonly HubEvent[]): void
   /** Keeps a response open as an event stream for an address, beginning after an event that it has seen. */
   stream(
     response: ServerResponse,
@@ -41,16 +37,7 @@ type Listener = {
   waiting: HubEvent[] | undefined
 }
 
-const groupsPerRead = 500
-
-export function createLiveEvents({
-  db,
-  tipEvent,
-}: {
-  db: Database
-  /** A committed tip as an event. */
-  tipEvent: (tip: StoredTip) => EventDraft
-}): LiveEvents {
+export function createLiveEvents(log: Pick<EventLog, 'from'>): LiveEvents {
   const listeners = new Map<Address, Set<Listener>>()
   const keepAlive = setInterval(() => {
     for (const { response } of allListeners()) response.write(':\n\n')
@@ -58,9 +45,9 @@ export function createLiveEvents({
   keepAlive.unref()
 
   return {
-    publish({ group, tips, events }) {
-      if (listeners.size === 0) return
-      for (const event of [...tipEvents(group, tips), ...events]) {
+    isHeard: () => listeners.size > 0,
+    publish(events) {
+      for (const event of events) {
         for (const address of event.audience) {
           for (const listener of listeners.get(address as Address) ?? []) deliver(listener, event)
         }
@@ -105,35 +92,14 @@ export function createLiveEvents({
     { address, after }: { address: Address; after: string },
   ) {
     let newest = after
-    for await (const event of eventsFrom(BigInt(`0x${after.slice(0, 16)}`))) {
-      if (event.id <= newest) continue
-      newest = event.id
-      if (event.audience.includes(address)) send(response, event)
+    for await (const { events } of log.from(after)) {
+      const unseen = events.filter(({ id }) => id > newest)
+      for (const event of unseen) {
+        newest = event.id
+        if (event.audience.includes(address)) send(response, event)
+      }
     }
     return newest
-  }
-
-  /** All events of a group and of those after it. */
-  async function* eventsFrom(group: bigint) {
-    let after = sortable(larger(group, 1n) - 1n)
-    for (;;) {
-      const rows = await groups.list(db, { after, limit: groupsPerRead })
-      for (const { value } of rows) yield* await readEvents(value)
-      const last = rows.at(-1)
-      if (!last) return
-      after = last.key
-    }
-  }
-
-  async function readEvents({ header, eventCount }: StoredGroup): Promise<HubEvent[]> {
-    const { number, tipCount } = header
-    const tips = tipCount === 0 ? [] : tipEvents(number, readTips(db, number))
-    const others = eventCount === 0 ? [] : await outbox.list(db, groupRange(number))
-    return [...tips, ...others.map(({ key, value }) => ({ ...value, id: key }))]
-  }
-
-  function tipEvents(group: bigint, tips: readonly StoredTip[]): HubEvent[] {
-    return tips.map((tip, index) => ({ ...tipEvent(tip), id: placeKey(group, index) }))
   }
 }
 

@@ -55,8 +55,13 @@ export type Change = {
 /** Where a change went: its group, and the proof of its tips. */
 export type Committed = Pick<BasketReceipt, 'header' | 'headerSignature' | 'tips'>
 
-/** What a group has to tell once it is on disk. */
-export type Published = { group: bigint; tips: readonly StoredTip[]; events: readonly HubEvent[] }
+/** What a group has to tell once it is on disk. `closedAt` is its header's. */
+export type Published = {
+  group: bigint
+  closedAt: bigint
+  tips: readonly StoredTip[]
+  events: readonly HubEvent[]
+}
 
 export type GroupLog = {
   /** Refuses when too many changes wait for the disk. To be called before memory is changed. */
@@ -224,7 +229,7 @@ export function createGroupLog({
       const mine = tips.slice(firstIndex, firstIndex + (change.tips?.length ?? 0))
       done({ header, headerSignature, tips: mine.map(({ leaf }) => proveLeaf(levels, leaf)) })
     }
-    onCommitted({ group: number, tips, events: events.events })
+    onCommitted({ group: number, closedAt: header.closedAt, tips, events: events.events })
   }
 
   function randomHash(): Hex {
