@@ -29,13 +29,20 @@ export const webhookRequest = z.strictObject({
     .default([...eventTypes]),
 })
 
-/** `POST /v1/webhooks/:webhookId/replay`: one event, or all from one id to another, both included; without `to`, to the newest. */
-export const replayRequest = z.union([
-  z.strictObject({ eventId }),
-  z
-    .strictObject({ from: eventId, to: eventId.optional() })
-    .refine(({ from, to }) => to === undefined || from <= to, 'must not end before it begins'),
-])
+/**
+ * `POST /v1/webhooks/:webhookId/replay`: one event as `eventId`, or all with ids `from` one `to` another, both included; without
+ * `to`, to the newest.
+ */
+export const replayRequest = z
+  .strictObject({ eventId: eventId.optional(), from: eventId.optional(), to: eventId.optional() })
+  .transform(({ eventId: id, from, to }, context) => {
+    if (id !== undefined && from === undefined && to === undefined) return { eventId: id }
+    if (id === undefined && from !== undefined && (to === undefined || from <= to)) {
+      return { from, to }
+    }
+    context.addIssue('must name an event, or a range that does not end before it begins')
+    return z.NEVER
+  })
 
 /** How an attempt went: the status that the endpoint answered, or why there was none. Times in Unix milliseconds. */
 export const attemptView = z.object({
@@ -73,6 +80,13 @@ export const webhookList = z.object({ webhooks: z.array(webhookView) })
 /** Answer to `GET /v1/webhooks/:webhookId/deliveries`: the newest attempts since the hub started, newest first. */
 export const attemptList = z.object({ attempts: z.array(attemptView) })
 
+/** Answer to `POST /v1/webhooks/:webhookId/test`: as an attempt. */
+export const testAnswer = z.object({
+  delivered: z.boolean(),
+  status: z.int().nullable(),
+  failure: z.string().nullable(),
+})
+
 /** Answer to `GET /v1/webhooks/:webhookId/dead`: events that were given up, oldest first. */
 export const deadLetterList = z.object({
   dead: z.array(
@@ -85,13 +99,6 @@ export const deadLetterList = z.object({
     }),
   ),
   next: z.string().nullable(),
-})
-
-/** What is sent to an endpoint, beside the headers of Standard Webhooks. `timestamp` is when it was committed (ISO 8601). */
-export const webhookMessage = z.object({
-  type: z.string(),
-  timestamp: z.iso.datetime(),
-  data: z.unknown(),
 })
 
 export type WebhookRequest = z.output<typeof webhookRequest>

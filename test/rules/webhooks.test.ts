@@ -4,15 +4,15 @@ import assert from 'node:assert/strict'
 import { Webhook } from 'standardwebhooks'
 import type { PrivateKeyAccount } from 'viem'
 import { attemptList, webhookList } from '#protocol/messages/webhooks.ts'
+import type { Answering, Receiver } from '#server/testing/receivers.ts'
+import { refsOf, signatureHeaders, startReceiver } from '#server/testing/receivers.ts'
 import type { OpenChannel } from '../support/channels.ts'
 import { openChannel, sendTips } from '../support/channels.ts'
 import type { Fields } from '../support/http.ts'
 import { assertAnswer, assertProblem } from '../support/http.ts'
 import type { HubFixture } from '../support/hub.ts'
-import { eventually, openHub, settle } from '../support/hub.ts'
+import { assertUnchanged, eventually, openHub, settle } from '../support/hub.ts'
 import { newCreator, signIn, tipOf } from '../support/paper.ts'
-import type { Answering, Receiver } from '../support/receivers.ts'
-import { refsOf, signatureHeaders, startReceiver } from '../support/receivers.ts'
 
 const attempts = 3
 
@@ -421,6 +421,62 @@ describe('webhooks by the rules', () => {
         found.map(({ eventId, status }) => [eventId, status]),
         receiver.seen.map(({ id }) => [id, 204]).reverse(),
       )
+    })
+  })
+
+  describe('POST /v1/webhooks, refusals', () => {
+    const order = (url: string, by = token) =>
+      hub.call({ path: '/v1/webhooks', token: by, body: { url } })
+
+    it('refuses what is not on the internet, in whatever spelling, and writes nothing', async () => {
+      const urls = [
+        ...['https://10.0.0.1/', 'https://192.168.0.1:8443/', 'https://[fd00::1]/'],
+        ...['https://169.254.169.254/latest/meta-data/', 'https://100.64.0.1/', 'https://0.0.0.0/'],
+        ...['https://[::ffff:10.0.0.1]/', 'https://167772161/', 'https://0x0a000001/'],
+        ...['https://224.0.0.1/', 'https://[fe80::1]/', 'http://10.0.0.1/', 'http://1.1.1.1/'],
+        ...['ftp://1.1.1.1/', 'https://user:word@1.1.1.1/', 'https://1.1.1.1:22/', 'javascript:0'],
+      ]
+      await assertUnchanged(hub, async () => {
+        for (const url of urls) assertProblem(await order(url), 'webhook_url_refused')
+      })
+    })
+
+    it('refuses one endpoint more than an account may have', async () => {
+      const { url } = await receive()
+      for (let count = 0; count < 10; count += 1) assertAnswer(await order(url), 201)
+      assertProblem(await order(url), 'too_many_webhooks', { count: 10, maximum: 10 })
+    })
+
+    it('refuses who is not signed in', async () => {
+      for (const [path, body] of [
+        ['', { url: 'https://1.1.1.1/' }],
+        [`/${hub.world.deployment.channels.padEnd(66, '0')}/test`, {}],
+      ] as const) {
+        const answer = await hub.call({ path: `/v1/webhooks${path}`, body })
+        assertProblem(answer, 'session_required')
+      }
+    })
+  })
+
+  describe('an endpoint of another account', () => {
+    it('is not read, changed, tested, replayed or removed', async () => {
+      const { webhookId } = await register(await receive())
+      const path = `/v1/webhooks/${webhookId}`
+      const by = { token: channel.token }
+      const range = { from: '0000000000000000/00000000' }
+      await assertUnchanged(hub, async () => {
+        for (const call of [
+          { path },
+          { path, method: 'DELETE' },
+          { path: `${path}/deliveries` },
+          { path: `${path}/dead` },
+          { path: `${path}/secret`, body: {} },
+          { path: `${path}/test`, body: {} },
+          { path: `${path}/replay`, body: range },
+        ]) {
+          assertProblem(await hub.call({ ...call, ...by }), 'not_yours')
+        }
+      })
     })
   })
 })

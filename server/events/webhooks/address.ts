@@ -1,5 +1,6 @@
 // Which addresses a webhook may be sent to: those that are anybody's on the internet, never those of our own network.
 
+import { isIP } from 'node:net'
 import ipaddr from 'ipaddr.js'
 
 /** Where an address leads. `refused` is everything that is neither plainly public nor plainly this machine. */
@@ -13,7 +14,7 @@ const platformAddress = '168.63.129.16'
 
 /** Where an address leads, as it is, without what IPv6 may carry of IPv4 inside. */
 export function reachOf(text: string): Reach {
-  if (!ipaddr.isValid(text) || text === platformAddress) return 'refused'
+  if (isIP(text) === 0 || text === platformAddress) return 'refused'
   const address = ipaddr.parse(text)
   const range = address.range()
   if (range === 'loopback') return 'loopback'

@@ -6,6 +6,7 @@ import type { ClientRequest, IncomingMessage } from 'node:http'
 import { Agent as HttpAgent, request as httpRequest } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import type { LookupFunction } from 'node:net'
+import { HubError } from '#protocol/errors.ts'
 import type { Targets } from './target.ts'
 
 /** How an attempt ended: with a status, or without an answer and why. */
@@ -132,6 +133,7 @@ function within<T>(limit: AbortSignal, work: Promise<T>): Promise<T> {
 
 /** What went wrong, without what the other side said: nobody is to read answers from places that only the hub can reach. */
 function failureText(cause: unknown): string {
+  if (cause instanceof HubError) return cause.message
   return codeOf(cause) ?? (cause instanceof Error ? cause.message : 'no answer')
 }
 

@@ -5,7 +5,8 @@ import { once } from 'node:events'
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { Fields } from './http.ts'
+
+type Fields = { [name: string]: unknown }
 
 export type Received = { id: string; headers: IncomingHttpHeaders; body: string; message: Fields }
 
