@@ -139,7 +139,7 @@ describe('webhooks from the client', () => {
     it('passes refusals on with 1, and says what to do', async () => {
       const refused = await run('add', 'https://10.0.0.1/')
       assert.equal(refused.code, 1)
-      assert.match(refused.stderr, /10\.0\.0\.1 is not an address on the internet/)
+      assert.match(refused.stderr, /10\.0\.0\.1\/ cannot be a webhook/)
       assert.match(refused.stderr, /Use https/)
     })
   })

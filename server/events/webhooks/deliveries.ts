@@ -22,8 +22,6 @@ import { moveOn, offer, openStretch } from './stretch.ts'
 /** What a group tells. */
 type Told = { group: bigint; events: readonly ToldEvent[] }
 
-export type Deliveries = Awaited<ReturnType<typeof loadDeliveries>>
-
 /** After how many groups the mark of the idle is written, if nothing else is. A start reads this many again at most. */
 const groupsPerMark = 1_000n
 

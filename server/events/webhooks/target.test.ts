@@ -78,9 +78,19 @@ describe('assertAllowed', () => {
     }
   })
 
-  it('says which address is not allowed', async () => {
-    const targets = createTargets({ resolve: answering('10.0.0.1'), local: false })
-    await assert.rejects(targets.assertAllowed('https://example.com/'), /10\.0\.0\.1 is not an/)
+  it('refuses a name that cannot be asked for', async () => {
+    const resolve = () => Promise.reject(new Error('ESERVFAIL'))
+    const targets = createTargets({ resolve, local: false })
+    await assert.rejects(targets.assertAllowed('https://example.com/'), isRefused)
+  })
+
+  it('does not tell what a name of our own network stands for, or whether it is one', async () => {
+    const told = new Set<string>()
+    for (const resolve of [answering('10.0.0.1'), answering('127.0.0.1'), nobody]) {
+      const { assertAllowed } = createTargets({ resolve, local: false })
+      await assertAllowed('https://example.com/').catch((error: Error) => told.add(error.message))
+    }
+    assert.equal(told.size, 1)
   })
 
   describe('for local development', () => {

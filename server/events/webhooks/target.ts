@@ -46,28 +46,37 @@ export function createTargets({ resolve, local }: { resolve: Resolve; local: boo
   async function addressesOf(url: URL): Promise<LookupAddress[]> {
     const host = url.hostname.replace(/^\[|\]$/g, '')
     const found = isIP(host) === 0 ? await resolved(url, host) : [host]
-    for (const address of found) assertReach(url, address)
+    if (found.length === 0 || !found.every((address) => isAllowed(url, address))) {
+      throw refused(url, elsewhere)
+    }
     return found.map((address) => ({ address, family: isIP(address) }))
   }
 
   async function resolved(url: URL, name: string): Promise<string[]> {
     if (local && name === 'localhost') return ['127.0.0.1']
-    const found = await resolve(name)
-    if (found.length === 0) throw refused(url, 'its name has no address')
-    return found
+    try {
+      return await resolve(name)
+    } catch (cause) {
+      throw refused(url, elsewhere, cause)
+    }
   }
 
-  /** One address that is not allowed spoils all of a name: who answers both is up to something. */
-  function assertReach(url: URL, address: string) {
+  function isAllowed({ protocol }: URL, address: string): boolean {
     const reach = reachOf(address)
-    const allowed = url.protocol === 'https:' ? 'public' : 'loopback'
-    if (reach === allowed || (local && reach === 'loopback')) return
-    throw refused(url, `${address} is not an address on the internet`)
+    if (reach === 'loopback') return local
+    return reach === 'public' && protocol === 'https:'
   }
 }
 
-function refused({ href }: URL, reason: string) {
+/**
+ * The only answer to a name that cannot be used, whatever it stands for: which names our own network knows is nobody's
+ * business. One address that is not allowed spoils all of a name, because who answers both is up to something.
+ */
+const elsewhere = 'it does not lead to addresses on the internet, and only there'
+
+function refused({ href }: URL, reason: string, cause?: unknown) {
   return new HubError('webhook_url_refused', `${href} cannot be a webhook: ${reason}`, {
     values: { reason },
+    cause,
   })
 }
