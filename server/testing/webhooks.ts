@@ -27,7 +27,7 @@ export const usualTerms: WebhookTerms = {
 
 export type Hooks = Awaited<ReturnType<typeof openHooks>>
 
-/** Opens what is on a database and begins. `chance` is the first byte of all that is random in time. */
+/** Opens what is on a database and begins. `failures` holds what the hub would have logged, or ended for. */
 export async function openHooks(
   db: Database,
   {

@@ -6,7 +6,7 @@ import type { Address } from 'viem'
 import { HubError } from '#protocol/errors.ts'
 import { createClock } from '../../testing/clock.ts'
 import type { Disk } from '../../testing/disk.ts'
-import { openDisk } from '../../testing/disk.ts'
+import { heldDoor, openDisk, withDoor } from '../../testing/disk.ts'
 import type { Answering, Receiver } from '../../testing/receivers.ts'
 import { refsOf, signatureHeaders, startReceiver } from '../../testing/receivers.ts'
 import type { Hooks } from '../../testing/webhooks.ts'
@@ -217,6 +217,39 @@ describe('webhooks over time', () => {
       await receiver.until((seen) => seen.length === 7)
       assert.deepEqual(refsOf(receiver.seen.slice(4)), refs)
       await until(() => viewOf(second, id).replays === 0)
+    })
+  })
+
+  describe('a disk that fails', () => {
+    it('is told of, because a delivery that is not written down would be made for ever', async () => {
+      const receiver = await receive()
+      const full = new Error('no space left')
+      const db = withDoor(disk.db, (write, options) =>
+        (options as { sync: boolean }).sync ? write() : Promise.reject(full),
+      )
+      const hooks = await openHooks(db)
+      await hooks.register(receiver.url)
+      await hooks.tip()
+      await until(() => hooks.failures.includes(full))
+      await hooks.close()
+    })
+
+    it('holds up no tip: how far deliveries are is written beside the log, without a sync', async () => {
+      const receiver = await receive()
+      const held = heldDoor()
+      const db = withDoor(disk.db, (write, options) =>
+        (options as { sync: boolean }).sync ? write() : held.door(write, options),
+      )
+      const hooks = await openHooks(db)
+      await hooks.register(receiver.url)
+      await hooks.tip()
+      await until(held.isHolding)
+      await tips(hooks, 5)
+      assert.equal(receiver.seen.length, 1)
+      held.letGo()
+      await receiver.until((seen) => seen.length === 6)
+      assert.ok(held.written.length > 0)
+      await hooks.close()
     })
   })
 
