@@ -6,8 +6,13 @@ import { toJson } from '#protocol/messages/wire.ts'
 import { ClientError } from './errors.ts'
 import { parseJson } from './records.ts'
 
-/** A request to the hub; a body makes it a POST. */
-export type HubRequest = { path: string; body?: object; token?: string | undefined }
+/** A request to the hub; a body makes it a POST, unless it says otherwise. */
+export type HubRequest = {
+  path: string
+  body?: object
+  method?: 'DELETE'
+  token?: string | undefined
+}
 
 export type HubApi = {
   readonly origin: string
@@ -60,21 +65,24 @@ function originOf(hubUrl: string): string {
 async function exchange(
   send: typeof fetch,
   origin: string,
-  { path, body, token }: HubRequest,
+  { path, body, method, token }: HubRequest,
 ): Promise<{ ok: boolean; status: number; text: string }> {
   const headers: { [name: string]: string } = { accept: 'application/json' }
   if (body) headers['content-type'] = 'application/json'
   if (token) headers['authorization'] = `Bearer ${token}`
   try {
     const response = await send(`${origin}${path}`, {
-      method: body ? 'POST' : 'GET',
+      method: method ?? (body ? 'POST' : 'GET'),
       headers,
       signal: AbortSignal.timeout(answerTimeoutMs),
       ...(body ? { body: toJson(body) } : {}),
     })
     return { ok: response.ok, status: response.status, text: await response.text() }
   } catch (cause) {
-    throw connectionFailure(cause, { url: origin + path, changes: body !== undefined })
+    throw connectionFailure(cause, {
+      url: origin + path,
+      changes: body !== undefined || method !== undefined,
+    })
   }
 }
 

@@ -25,6 +25,8 @@ import type { DepositStep } from './sending.ts'
 import type { Store } from './store.ts'
 import type { ReceiptCheck, SentBasket } from './tips.ts'
 import { readHistory, sendBasket, sentBasket, verifyReceipt } from './tips.ts'
+import type { JandonWebhooks } from './webhooks.ts'
+import { createWebhooks } from './webhooks.ts'
 import type { Withdrawal } from './withdrawal.ts'
 import { withdraw } from './withdrawal.ts'
 
@@ -86,6 +88,7 @@ export type Jandon = {
   cashOut(quoteId: Hex): Promise<PayoutView>
   payout(payoutId: Hex): Promise<PayoutView>
   payouts(): Promise<readonly PayoutView[]>
+  readonly webhooks: JandonWebhooks
 }
 
 /** Makes a client. Nothing is sent before it is asked for something. */
@@ -127,6 +130,7 @@ export function createJandon(options: JandonOptions): Jandon {
     cashOut: (quoteId) => store.exclusive(() => cashOut(context, quoteId)),
     payout: (payoutId) => readPayout(context, payoutId),
     payouts: () => readPayouts(context),
+    webhooks: createWebhooks(context),
   }
 }
 

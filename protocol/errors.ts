@@ -179,6 +179,27 @@ export const errorTable = {
     'The hub knows no such payout',
     'Check the id that POST /v1/payouts answered.',
   ],
+  webhook_url_refused: [
+    422,
+    'The URL cannot be a webhook',
+    'Use https and a name that stands for addresses on the internet only.',
+  ],
+  too_many_webhooks: [409, 'There are too many webhooks', 'Remove one first.'],
+  unknown_webhook: [
+    404,
+    'The hub knows no such webhook',
+    'Check the id that POST /v1/webhooks answered.',
+  ],
+  webhook_disabled: [
+    409,
+    'The webhook is disabled',
+    'Register it again, and replay what it missed.',
+  ],
+  unknown_event: [
+    404,
+    'There is no such event for this webhook',
+    'Use the webhook-id of a delivery or a dead letter.',
+  ],
   too_many_requests: [429, 'Too many requests at once', 'Wait as long as Retry-After says.'],
   reserves_unequal: [
     503,

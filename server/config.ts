@@ -91,6 +91,28 @@ const environment = z.object({
   JANDON_RAIL_FEE: number(500, 1_000_000).describe('what a bank transfer costs, minor units'),
   JANDON_QUOTE_MS: number(300_000, 3_600_000).describe('how long a quote is firm, ms'),
   JANDON_MAX_RATE_AGE_MS: number(86_400_000, 2 ** 31).describe('how old a rate may be, ms'),
+  JANDON_WEBHOOKS_PER_ACCOUNT: number(10, 1_000).describe('webhooks that one account may have'),
+  JANDON_WEBHOOKS: number(10_000, 1_000_000).describe('webhooks that all accounts may have'),
+  JANDON_WEBHOOKS_LOCAL: z
+    .stringbool()
+    .default(false)
+    .describe('true: webhooks may go to this machine over http, for development'),
+  JANDON_WEBHOOK_TIMEOUT_MS: number(10_000, 60_000).describe(
+    'how long an endpoint may take to answer, ms',
+  ),
+  JANDON_WEBHOOK_ATTEMPTS: number(10, 100).describe('attempts before an event is given up'),
+  JANDON_WEBHOOK_RETRY_MS: number(5_000, 3_600_000).describe(
+    'pause after the first failure, fourfold after each further one, ms',
+  ),
+  JANDON_WEBHOOK_RETRY_MAX_MS: number(43_200_000, 2 ** 31 - 1).describe(
+    'longest pause between attempts, ms',
+  ),
+  JANDON_WEBHOOK_OVERLAP_MS: number(86_400_000, 2 ** 31).describe(
+    'how long an old secret stays good beside a new one, ms',
+  ),
+  JANDON_WEBHOOK_SOCKETS: number(1_024, 65_535).describe(
+    'requests at once to endpoints that work, and as many to others',
+  ),
 })
 
 const ratesFile = z.array(

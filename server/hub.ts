@@ -22,7 +22,9 @@ import { createTipLists } from './channels/tip-list.ts'
 import type { Config } from './config.ts'
 import { loadCreators } from './creators/creators.ts'
 import { loadVaultAccounts } from './creators/vault-accounts.ts'
+import { createEventLog } from './events/event-log.ts'
 import { createLiveEvents } from './events/live.ts'
+import { openWebhooks } from './events/webhooks/open.ts'
 import { exportBooks } from './export.ts'
 import { createGate } from './gate.ts'
 import { createPenalties } from './http/penalties.ts'
@@ -40,6 +42,7 @@ import { createQuotes } from './payouts/quotes.ts'
 import { createRunner } from './runner.ts'
 import { createSockets } from './socket/sockets.ts'
 import { openDatabase } from './store/database.ts'
+import type { Published } from './store/group-log.ts'
 import { createGroupLog } from './store/group-log.ts'
 import { createLateRows } from './store/late-rows.ts'
 import { lateGroups, loadBalances, walkGroups } from './store/start-up.ts'
@@ -72,10 +75,11 @@ export async function openHub(config: Config, surroundings: Surroundings) {
   const lateRows = createLateRows(lateGroups(db).from)
   const balances = await loadBalances(db, lateRows)
   const tipIndex = await loadTipIndex(db, lateRows)
-  const live = createLiveEvents({
+  const events = createEventLog({
     db,
     tipEvent: (tip) => tipEvent(tip, channels.get(tip.leaf.channelId).config.payerAuthorizer),
   })
+  const live = createLiveEvents(events)
   const epoch = toHex(randomBytes(32))
   const sign = createDigestSigner(config.JANDON_RECEIPT_KEY)
   const hubSeparator = hubDomainSeparator(identity)
@@ -91,7 +95,7 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     now,
     randomBytes,
     maxWaiting: config.JANDON_MAX_WAITING,
-    onCommitted: live.publish,
+    onCommitted: tell,
     onFailure: surroundings.onFailure,
   })
   const gate = createGate()
@@ -238,6 +242,7 @@ export async function openHub(config: Config, surroundings: Surroundings) {
   })
   const penalties = createPenalties(now)
   const sockets = createSockets({ baskets, live, sessions, penalties, logFailure })
+  const webhooks = await openWebhooks(config, { ...surroundings, db, log, events })
   const rail = openBankRail(config, now)
   const onFault = (fault: string) => logFailure('bank', fault)
   const desk = rail && createBankDesk({ db, log, book: payoutBook, rail, now, onFault })
@@ -257,6 +262,7 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     reserves,
     sessions,
     sockets,
+    webhooks,
     tipLists: createTipLists({ db, tipIndex, channels, vaultAccounts }),
     info: () => hubInfo(config, { epoch, group: log.head().number, backend: backend.name }),
     creatorAmounts: (account: Address) =>
@@ -297,6 +303,7 @@ export async function openHub(config: Config, surroundings: Surroundings) {
       await deposits.resume()
       refunds.resume()
       payouts.resume()
+      webhooks.start()
     },
     /** Takes nothing new, waits for what was taken, and lets go of the data directory. */
     async stop() {
@@ -305,11 +312,20 @@ export async function openHub(config: Config, surroundings: Surroundings) {
       follower.stop()
       transactions.stop()
       live.close()
+      await webhooks.stop()
       await log.close()
       await checks.stop()
       await db.close()
       rail?.dispose()
     },
+  }
+
+  /** What a group has to tell goes to listeners and webhooks; its events are put together only when there are any. */
+  function tell(published: Published) {
+    const heard = live.isHeard() || webhooks.isHeard()
+    const told = heard ? events.of(published) : []
+    live.publish(told)
+    webhooks.publish({ group: published.group, events: told })
   }
 
   async function followChain() {

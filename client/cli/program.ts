@@ -9,6 +9,7 @@ import type { GlobalOptions } from './settings.ts'
 import { status } from './status-command.ts'
 import type { Report } from './terminal.ts'
 import * as tips from './tip-commands.ts'
+import * as webhook from './webhook-commands.ts'
 
 /** How a chosen command is carried out. */
 export type Runner = (
@@ -40,6 +41,7 @@ export function createProgram(run: Runner, confirm: creator.Confirm): Command {
   addChannelCommands(program, run)
   addTipCommands(program, run)
   addCreatorCommands(program, run, confirm)
+  addWebhookCommands(program, run)
   program
     .command('status')
     .description('see how everything stands, and send again what had no answer')
@@ -171,6 +173,50 @@ function addCreatorCommands(program: Command, run: Runner, confirm: creator.Conf
     .action((payout: string | undefined, given: Given) =>
       run(given, (session) => creator.payouts(session, payout)),
     )
+}
+
+function addWebhookCommands(program: Command, run: Runner) {
+  const webhooks = program
+    .command('webhooks')
+    .description('have the hub tell a URL what happened, signed by Standard Webhooks')
+  webhooks
+    .command('add')
+    .description('register a URL; the secret is shown once')
+    .argument('<url>')
+    .option('--events <types>', 'only these, such as tip,credited')
+    .action((url: string, given: Given<{ events?: string }>) =>
+      run(given, (session) => webhook.add(session, url, given)),
+    )
+  webhooks
+    .command('list')
+    .description('see the webhooks and how their deliveries are')
+    .action((given: Given) => run(given, webhook.list))
+  withWebhook(webhooks, 'remove', 'end a webhook').action((id: string, given: Given) =>
+    run(given, (session) => webhook.remove(session, id)),
+  )
+  withWebhook(webhooks, 'rotate', 'get a new secret; the old one is good for a while too').action(
+    (id: string, given: Given) => run(given, (session) => webhook.rotate(session, id)),
+  )
+  withWebhook(webhooks, 'dead', 'see the events that were given up')
+    .option('-n, --limit <count>', 'how many events', wholeNumber, listed)
+    .option('--cursor <event>', 'go on after this one')
+    .action((id: string, given: Given<{ limit: number; cursor?: string }>) =>
+      run(given, (session) => webhook.dead(session, id, given)),
+    )
+  withWebhook(webhooks, 'replay', 'have an event sent again, or all from it to another')
+    .argument('<event>', 'the webhook-id of a delivery, or the event of a dead letter')
+    .option('--to <event>', 'the last event, included')
+    .option('--all', 'all from this one on')
+    .action((id: string, from: string, given: Given<{ to?: string; all?: boolean }>) =>
+      run(given, (session) => webhook.replay(session, id, { ...given, from })),
+    )
+  withWebhook(webhooks, 'test', 'send a test at once').action((id: string, given: Given) =>
+    run(given, (session) => webhook.test(session, id)),
+  )
+}
+
+function withWebhook(webhooks: Command, name: string, does: string): Command {
+  return webhooks.command(name).description(does).argument('<id>', 'the id or its beginning')
 }
 
 function withDestination(command: Command): Command {

@@ -1,6 +1,7 @@
-// `npm run torture -- --only contracts [--seed n] [--runs n] [--plant <bug>|all]`: the long campaigns. Each says what it
-// did, and fails when it did nothing. With a planted bug it must fail; with all of them it fails unless each was found.
-// `--only model` leaves the Solidity half out; bugs are planted for both halves.
+// `npm run torture -- --only contracts [--seed n] [--runs n] [--plant <bug>|all]`, or `--only webhooks [--seed n]
+// [--events n] [--kills n] [--dead n]`: the long campaigns. Each says what it did, and fails when it did nothing. With a
+// planted bug it must fail; with all of them it fails unless each was found. `--only model` leaves the Solidity half of the
+// contracts out; bugs are planted for both halves.
 
 import { parseArgs } from 'node:util'
 import {
@@ -11,6 +12,7 @@ import {
   torturePlanted,
 } from './contracts.ts'
 import { plants } from './plants.ts'
+import { run as tortureWebhooks } from './webhooks.ts'
 
 const { values } = parseArgs({
   options: {
@@ -18,19 +20,39 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     runs: { type: 'string', default: String(defaultRuns) },
     plant: { type: 'string' },
+    events: { type: 'string', default: '100000' },
+    kills: { type: 'string', default: '100' },
+    dead: { type: 'string', default: '1000' },
   },
 })
 const seed = wholeNumber(values.seed ?? String(Date.now() % 1_000_000_000), 'seed')
 const runs = wholeNumber(values.runs, 'runs')
-if (values.only !== 'contracts' && values.only !== 'model') {
-  throw new Error(`there is no campaign named ${values.only}`)
-}
 if (values.only === 'model' && values.plant) throw new Error('bugs are planted for both halves')
+const crowdTips = 600
 
 const began = Date.now()
-const failed = values.plant === 'all' ? await findAll() : isRed(await torture(values.plant))
+const failed = await runCampaign(values.only)
 console.log(`${failed ? 'FAILED' : 'ok'} after ${((Date.now() - began) / 1_000).toFixed(0)} s`)
 process.exitCode = failed ? 1 : 0
+
+async function runCampaign(name: string): Promise<boolean> {
+  switch (name) {
+    case 'contracts':
+    case 'model':
+      return values.plant === 'all' ? findAll() : isRed(await torture(values.plant))
+    case 'webhooks':
+      return isRed(await deliver())
+    default:
+      throw new Error(`there is no campaign named ${name}`)
+  }
+}
+
+function deliver(): Promise<Findings> {
+  const [events, kills] = [wholeNumber(values.events, 'events'), wholeNumber(values.kills, 'kills')]
+  const dead = wholeNumber(values.dead, 'dead')
+  console.log(`webhooks, seed ${seed}: ${events} events, ${kills} kills, ${dead} dead endpoints`)
+  return tortureWebhooks({ seed, events, kills, dead, crowdTips })
+}
 
 function torture(plant: string | undefined): Promise<Findings> {
   console.log(`${values.only}${plant ? ` with ${plant}` : ''}, seed ${seed}`)

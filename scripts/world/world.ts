@@ -197,6 +197,7 @@ async function hubSettings({
     JANDON_TREASURY: keys.treasury,
     JANDON_CONFIRMATIONS: '0',
     JANDON_POLL_MS: '100',
+    JANDON_WEBHOOKS_LOCAL: 'true',
     JANDON_RATES: ratesFile,
     JANDON_XSD_DIR: schemas,
     ...(bank ? { JANDON_BANK_URL: bank.url, JANDON_BANK_FLOAT: 'KRW:100000000' } : {}),

@@ -1,15 +1,9 @@
-// Live events: on disk with what they tell of, sent after the sync, and read again by who was away. A tip is its own event;
-// the outbox holds the others.
+// Live events: on disk with what they tell of, sent after the sync, and read again by who was away.
 
 import type { ServerResponse } from 'node:http'
 import type { Address } from 'viem'
-import { larger } from '#protocol/amount.ts'
-import type { Published } from '../store/group-log.ts'
-import type { EventDraft, HubEvent, StoredGroup } from '../store/group-rows.ts'
-import { groupRange, groups, outbox, placeKey, readTips } from '../store/group-rows.ts'
-import type { Database } from '../store/table.ts'
-import { sortable } from '../store/table.ts'
-import type { StoredTip } from '../store/tip-codec.ts'
+import type { HubEvent } from '../store/group-rows.ts'
+import type { EventLog } from './event-log.ts'
 
 /** A listener that has this many bytes unsent is dropped; it comes back with its last event id. */
 const maxUnsentBytes = 1024 * 1024
@@ -29,8 +23,10 @@ export type Following = { address: Address; session: string; after: string | und
 const keepAliveMs = 15_000
 
 export type LiveEvents = {
+  /** Whether anybody listens. */
+  isHeard(): boolean
   /** Sends what a group has to tell to whoever it is for. */
-  publish(published: Published): void
+  publish(events: readonly HubEvent[]): void
   /** Tells a listener all events of an address from now on, and before that those after an event that it has seen. */
   follow(following: Following, listener: Listener): Promise<void>
   /** Keeps a response open as an event stream that follows. */
@@ -52,16 +48,7 @@ type Follower = {
   waiting: HubEvent[] | undefined
 }
 
-const groupsPerRead = 500
-
-export function createLiveEvents({
-  db,
-  tipEvent,
-}: {
-  db: Database
-  /** A committed tip as an event. */
-  tipEvent: (tip: StoredTip) => EventDraft
-}): LiveEvents {
+export function createLiveEvents(log: Pick<EventLog, 'from'>): LiveEvents {
   const followers = new Map<Address, Set<Follower>>()
   const keepAlive = setInterval(() => {
     for (const { listener } of allFollowers()) listener.beat()
@@ -69,9 +56,9 @@ export function createLiveEvents({
   keepAlive.unref()
 
   return {
-    publish({ group, tips, events }) {
-      if (followers.size === 0) return
-      for (const event of [...tipEvents(group, tips), ...events]) {
+    isHeard: () => followers.size > 0,
+    publish(events) {
+      for (const event of events) {
         for (const address of event.audience) {
           for (const follower of followers.get(address as Address) ?? []) deliver(follower, event)
         }
@@ -121,35 +108,14 @@ export function createLiveEvents({
     { address, after }: { address: Address; after: string },
   ) {
     let newest = after
-    for await (const event of eventsFrom(BigInt(`0x${after.slice(0, 16)}`))) {
-      if (event.id <= newest) continue
-      newest = event.id
-      if (event.audience.includes(address)) listener.write(event)
+    for await (const { events } of log.from(after)) {
+      const unseen = events.filter(({ id }) => id > newest)
+      for (const event of unseen) {
+        newest = event.id
+        if (event.audience.includes(address)) listener.write(event)
+      }
     }
     return newest
-  }
-
-  /** All events of a group and of those after it. */
-  async function* eventsFrom(group: bigint) {
-    let after = sortable(larger(group, 1n) - 1n)
-    for (;;) {
-      const rows = await groups.list(db, { after, limit: groupsPerRead })
-      for (const { value } of rows) yield* await readEvents(value)
-      const last = rows.at(-1)
-      if (!last) return
-      after = last.key
-    }
-  }
-
-  async function readEvents({ header, eventCount }: StoredGroup): Promise<HubEvent[]> {
-    const { number, tipCount } = header
-    const tips = tipCount === 0 ? [] : tipEvents(number, readTips(db, number))
-    const others = eventCount === 0 ? [] : await outbox.list(db, groupRange(number))
-    return [...tips, ...others.map(({ key, value }) => ({ ...value, id: key }))]
-  }
-
-  function tipEvents(group: bigint, tips: readonly StoredTip[]): HubEvent[] {
-    return tips.map((tip, index) => ({ ...tipEvent(tip), id: placeKey(group, index) }))
   }
 }
 

@@ -4,34 +4,21 @@ import type { RequestListener } from 'node:http'
 import type { ErrorRequestHandler, Express, Request, RequestHandler, Response } from 'express'
 import express from 'express'
 import type { Hex } from 'viem'
-import { z } from 'zod'
 import { HubError } from '#protocol/errors.ts'
 import { creatorRequest, sessionRequest } from '#protocol/messages/hub.ts'
 import { payoutRequest, quoteRequest } from '#protocol/messages/payouts.ts'
 import { depositRequest, refundRequest } from '#protocol/messages/tips.ts'
-import { handle, hash, toJson } from '#protocol/messages/wire.ts'
+import { eventId } from '#protocol/messages/webhooks.ts'
+import { handle, toJson } from '#protocol/messages/wire.ts'
 import { tipTo } from '#protocol/tip.ts'
 import { channelView, isPayerSide } from '../channels/registry.ts'
 import type { Hub } from '../hub.ts'
 import { payoutView } from '../payouts/payout.ts'
 import { checkShape, readBody } from './json-body.ts'
-import { pageSize } from './limits.ts'
-import { answerProblem, answerText, asRefusal } from './problem.ts'
+import { answerProblem, asRefusal } from './problem.ts'
+import { answer, hashParameter, pageOf, route } from './route.ts'
 import { createTipsRoute, isTipsRequest } from './tips-route.ts'
-
-const page = z.object({
-  limit: z
-    .string()
-    .regex(/^[1-9]\d{0,5}$/, 'must be a whole number in decimal digits')
-    .transform(Number)
-    .refine((limit) => limit <= pageSize, `must be at most ${pageSize}`)
-    .default(20),
-  cursor: z.string().max(64).optional(),
-})
-
-const eventId = z
-  .string()
-  .regex(/^[0-9a-f]{16}\/[0-9a-f]{8}$/, 'last-event-id: must be the id of an event')
+import { webhookRoutes } from './webhook-routes.ts'
 
 /** What answers requests: tips at once, everything else through express. Failures are logged and answered without details. */
 export function createListener(
@@ -61,6 +48,7 @@ function createApp(
   publicRoutes(app, hub)
   payerRoutes(app, hub)
   creatorRoutes(app, hub)
+  webhookRoutes(app, hub)
   operatorRoutes(app, hub)
   app.use(refuseUnknownRoute)
   app.use(answerError(logFailure))
@@ -252,41 +240,12 @@ function operatorRoutes(app: Express, hub: Hub) {
   })
 }
 
-/** Registers a path with what it does for each method, and refuses every other method. */
-function route(
-  app: Express,
-  path: string,
-  handlers: { [M in 'get' | 'post' | 'delete']?: RequestHandler },
-) {
-  for (const [method, handler] of Object.entries(handlers))
-    app[method as keyof typeof handlers](path, handler)
-  const allow = Object.keys(handlers).map((method) => method.toUpperCase())
-  app.all(path, (request) => {
-    throw new HubError('method_not_allowed', `${request.path} does not take ${request.method}`, {
-      values: { allow },
-    })
-  })
-}
-
 /** A handler for the operator alone. */
 function operator(hub: Hub, handler: RequestHandler): RequestHandler {
   return (request, response, next) => {
     hub.sessions.assertOperator(request)
     return handler(request, response, next)
   }
-}
-
-function answer(response: Response, status: number, body: unknown) {
-  answerText(response, { status }, body)
-}
-
-function hashParameter(request: Request, name: string): Hex {
-  return checkShape(request.params[name], hash)
-}
-
-function pageOf(request: Request): { limit: number; cursor: string | undefined } {
-  const { limit, cursor } = checkShape(request.query, page)
-  return { limit, cursor }
 }
 
 function ownChannel(hub: Hub, request: Request, id: Hex) {

@@ -40,14 +40,23 @@ export async function openDatabase(
 }
 
 /** Writes rows in one atomic batch that is on disk when the promise resolves. Of rows with one key, the last counts. */
-export async function writeSynced(db: Database, rows: readonly Row[]): Promise<void> {
+export function writeSynced(db: Database, rows: readonly Row[]): Promise<void> {
+  return write(db, rows, { sync: true })
+}
+
+/** As {@link writeSynced}, for what may be lost in a power cut; the end of the process alone does not lose it. */
+export function writeUnsynced(db: Database, rows: readonly Row[]): Promise<void> {
+  return write(db, rows, { sync: false })
+}
+
+async function write(db: Database, rows: readonly Row[], options: { sync: boolean }) {
   const last = new Map(rows.map((row) => [row.key, row.value]))
   const batch = db.batch()
   for (const [key, value] of last) {
     if (value === undefined) batch.del(key)
     else batch.put(key, typeof value === 'function' ? value() : value)
   }
-  await batch.write({ sync: true })
+  await batch.write(options)
 }
 
 async function claimOwnership(db: Database, wanted: Ownership, directory: string) {

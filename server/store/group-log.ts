@@ -69,8 +69,13 @@ export type Committed = Pick<BasketReceipt, 'header' | 'headerSignature' | 'tips
   count: number
 }
 
-/** What a group has to tell once it is on disk. */
-export type Published = { group: bigint; tips: readonly StoredTip[]; events: readonly HubEvent[] }
+/** What a group has to tell once it is on disk. `closedAt` is its header's. */
+export type Published = {
+  group: bigint
+  closedAt: bigint
+  tips: readonly StoredTip[]
+  events: readonly HubEvent[]
+}
 
 export type GroupLog = {
   /** Refuses when too many changes wait for the disk. To be called before memory is changed. */
@@ -273,7 +278,7 @@ export function createGroupLog({
     const closed = { header, headerSignature, tips, levels }
     for (const { change, firstIndex, done } of group.waiting)
       done(committedIn(closed, { firstIndex, count: change.tips?.length ?? 0 }))
-    onCommitted({ group: number, tips, events: events.events })
+    onCommitted({ group: number, closedAt: header.closedAt, tips, events: events.events })
   }
 
   function randomHash(): Hex {

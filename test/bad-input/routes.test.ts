@@ -117,6 +117,23 @@ describe('every route and what is not a request', () => {
         payment: { nonce: '1', deadline: '2', signature: `0x${'11'.repeat(65)}` },
       }),
     },
+    {
+      name: 'POST /v1/webhooks',
+      path: () => '/v1/webhooks',
+      needsSession: true,
+      optional: ['events'],
+      good: async () => ({ url: 'https://example.com/hook', events: ['tip'] }),
+    },
+    {
+      name: 'POST /v1/webhooks/:id/replay',
+      path: () => `/v1/webhooks/${randomHash()}/replay`,
+      needsSession: true,
+      optional: ['to'],
+      good: async () => ({
+        from: '0000000000000001/00000000',
+        to: '0000000000000002/00000000',
+      }),
+    },
   ]
 
   for (const { name, path, good, needsSession, optional, open } of bodyRoutes) {
@@ -311,6 +328,13 @@ describe('every route and what is not a request', () => {
     { path: '/v1/quotes/:id', allow: ['GET'] },
     { path: '/v1/payouts', allow: ['GET', 'POST'] },
     { path: '/v1/payouts/:id', allow: ['GET'] },
+    { path: '/v1/webhooks', allow: ['GET', 'POST'] },
+    { path: '/v1/webhooks/:id', allow: ['GET', 'DELETE'] },
+    { path: '/v1/webhooks/:id/secret', allow: ['POST'] },
+    { path: '/v1/webhooks/:id/test', allow: ['POST'] },
+    { path: '/v1/webhooks/:id/deliveries', allow: ['GET'] },
+    { path: '/v1/webhooks/:id/dead', allow: ['GET'] },
+    { path: '/v1/webhooks/:id/replay', allow: ['POST'] },
     { path: '/v1/claims', allow: ['GET', 'POST'] },
     { path: '/v1/reserves', allow: ['GET'] },
     { path: '/v1/export', allow: ['GET'] },
@@ -392,6 +416,9 @@ describe('every route and what is not a request', () => {
         [`/v1/refunds/${id}`, 'unknown_refund'],
         [`/v1/quotes/${id}`, 'unknown_quote'],
         [`/v1/payouts/${id}`, 'unknown_payout'],
+        [`/v1/webhooks/${id}`, 'unknown_webhook'],
+        [`/v1/webhooks/${id}/deliveries`, 'unknown_webhook'],
+        [`/v1/webhooks/${id}/dead`, 'unknown_webhook'],
         ['/v1/creators/nobody', 'unknown_handle'],
         ['/v1/creators/nobody/amounts', 'unknown_handle'],
         ['/v1/creators/nobody/tips', 'unknown_handle'],
@@ -440,6 +467,14 @@ describe('every route and what is not a request', () => {
       const token = await signIn(hub, busker)
       for (const query of badPages) {
         const answer = await hub.call({ path: `/v1/creators/busker/tips?${query}`, token })
+        assert.equal(answer.body['code'], 'invalid_request', `${query}: ${answer.text}`)
+      }
+    })
+
+    it('GET /v1/webhooks/:id/dead refuses it', async () => {
+      for (const query of badPages) {
+        const path = `/v1/webhooks/${randomHash()}/dead?${query}`
+        const answer = await hub.call({ path, token: channel.token })
         assert.equal(answer.body['code'], 'invalid_request', `${query}: ${answer.text}`)
       }
     })
