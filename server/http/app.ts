@@ -1,7 +1,7 @@
 // The routes. Each is parse, one domain call, serialise; refusals become problem documents in one place.
 
 import type { RequestListener } from 'node:http'
-import type { ErrorRequestHandler, Express, Request, RequestHandler, Response } from 'express'
+import type { ErrorRequestHandler, Express, Request, RequestHandler } from 'express'
 import express from 'express'
 import type { Hex } from 'viem'
 import { HubError } from '#protocol/errors.ts'
