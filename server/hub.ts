@@ -242,7 +242,13 @@ export async function openHub(config: Config, surroundings: Surroundings) {
   })
   const penalties = createPenalties(now)
   const sockets = createSockets({ baskets, live, sessions, penalties, logFailure })
-  const webhooks = await openWebhooks(config, { ...surroundings, db, log, events })
+  const webhooks = await openWebhooks(config, {
+    ...surroundings,
+    onStorageFailure: surroundings.onFailure,
+    db,
+    log,
+    events,
+  })
   const rail = openBankRail(config, now)
   const onFault = (fault: string) => logFailure('bank', fault)
   const desk = rail && createBankDesk({ db, log, book: payoutBook, rail, now, onFault })

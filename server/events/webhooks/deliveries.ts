@@ -36,7 +36,7 @@ export async function loadDeliveries({
   policy,
   onGone,
   onFailure,
-  onFailure,
+  onStorageFailure,
 }: {
   db: Database
   log: EventLog
@@ -48,13 +48,13 @@ export async function loadDeliveries({
   policy: { retry: RetryPolicy; socketsPerLane: number }
   onGone: (webhookId: Hex) => Promise<void>
   onFailure: (cause: unknown) => void
-  onFailure: (cause: unknown) => void
+  onStorageFailure: (cause: unknown) => void
 }) {
   const lines = new Map<Hex, Line>()
   const byAccount = new Map<Address, Set<Line>>()
   const { retry, socketsPerLane } = policy
   const sender = createSender({ post, now: clock.now, socketsPerLane })
-  const progress = createProgress({ db, onFailure: onFailure })
+  const progress = createProgress({ db, onFailure: onStorageFailure })
   let mark = markRow.get(db, '') ?? endOfGroup(0n)
   let published = 0n
   let markedGroup = 0n

@@ -22,7 +22,7 @@ export function openWebhooks(
     now: () => number
     randomBytes: (count: number) => Uint8Array
     logFailure: (what: string, cause: unknown) => void
-    onFailure: (cause: unknown) => void
+    onStorageFailure: (cause: unknown) => void
   },
 ): Promise<Webhooks> {
   const targets = createTargets({ resolve: createResolve(), local: config.JANDON_WEBHOOKS_LOCAL })

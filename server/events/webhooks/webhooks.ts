@@ -49,7 +49,7 @@ export async function loadWebhooks({
   randomBytes,
   terms,
   logFailure,
-  onFailure,
+  onStorageFailure,
 }: {
   db: Database
   log: GroupLog
@@ -60,7 +60,7 @@ export async function loadWebhooks({
   randomBytes: (count: number) => Uint8Array
   terms: WebhookTerms
   logFailure: (what: string, cause: unknown) => void
-  onFailure: (cause: unknown) => void
+  onStorageFailure: (cause: unknown) => void
 }) {
   const registry = await loadRegistry({ db, log, room: terms.room })
   const deliveries = await loadDeliveries({
@@ -73,7 +73,7 @@ export async function loadWebhooks({
     policy: terms,
     onGone: disable,
     onFailure: (cause) => logFailure('webhooks', cause),
-    onFailure,
+    onStorageFailure,
   })
 
   return {
