@@ -1,0 +1,99 @@
+// Bugs with names, which `npm run torture -- --only hub --plant <name>` puts into a copy of the hub's sources. `part` is the
+// part of the campaign that must find it.
+
+import type { Plant } from '../plants.ts'
+
+/** A bug, and where it must be found. */
+export type HubPlant = Plant & { part: PartName }
+
+export type PartName = 'histories' | 'crashes' | 'damage' | 'disk'
+
+const channel = 'server/channels/channel.ts'
+const log = 'server/store/group-log.ts'
+
+export const hubPlants: Readonly<Record<string, HubPlant>> = {
+  'basket-forgotten': {
+    part: 'histories',
+    file: log,
+    find: /if \(change\.rowsAt\) group\.rows\.push\([^\n]*\n/,
+    put: '',
+  },
+  'held-uncounted': {
+    part: 'histories',
+    file: channel,
+    find: /amounts\.charged \+ amounts\.held \+ added/,
+    put: 'amounts.charged + added',
+  },
+  'refund-above-available': {
+    part: 'histories',
+    file: channel,
+    find: /const used = channel\.charged \+ channel\.held/,
+    put: 'const used = channel.charged',
+  },
+  'withdrawal-seen-late': {
+    part: 'histories',
+    file: channel,
+    find: /const leaving = larger\(known, earlyWithdrawal\)/,
+    put: 'const leaving = known',
+  },
+  'withdrawal-uncounted': {
+    part: 'histories',
+    file: channel,
+    find: /const known = pendingWithdrawal\?\.amount \?\? 0n/,
+    put: 'const known = 0n && pendingWithdrawal',
+  },
+  'deposit-seen-early': {
+    part: 'histories',
+    file: 'server/chain/follower.ts',
+    find: /head - BigInt\(confirmations\)/,
+    put: 'head',
+  },
+  'ceiling-lowered': {
+    part: 'histories',
+    file: channel,
+    find: /proof: raised \? proof : channel\.proof/,
+    put: 'proof',
+  },
+  'deposit-exceeded-by-one': {
+    part: 'histories',
+    file: channel,
+    find: /needed > amounts\.escrowCap/,
+    put: 'needed > amounts.escrowCap + 1n',
+  },
+  'ceiling-before-deposit': {
+    part: 'histories',
+    file: channel,
+    find: /if \(needed > amounts\.escrowCap\)/,
+    put: 'if (needed > amounts.escrowCap && needed <= larger(offered, amounts.ceiling))',
+  },
+  'receipt-of-another-time': {
+    part: 'histories',
+    file: log,
+    find: /done\(\{ header, headerSignature,/,
+    put: 'done({ header: { ...header, closedAt: header.closedAt + 1n }, headerSignature,',
+  },
+  'fee-rounded-up': {
+    part: 'histories',
+    file: 'server/channels/basket-change.ts',
+    find: /rounding: 'down'/,
+    put: "rounding: 'up'",
+  },
+  'balances-unwritten': {
+    part: 'histories',
+    file: log,
+    find: /\.\.\.balanceRows\(balances, group\.touched\),/,
+    put: '',
+  },
+  'refund-unwritten': {
+    part: 'histories',
+    file: 'server/channels/refunds.ts',
+    find: /rows: \[held, refundRows\.put\(refund\.refundId, refund\)\]/,
+    put: 'rows: [held]',
+  },
+  'high-s-accepted': {
+    part: 'histories',
+    file: 'protocol/signature.ts',
+    find: /s <= halfOrder/,
+    put: 's < order',
+  },
+}
