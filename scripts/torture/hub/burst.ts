@@ -10,25 +10,25 @@ import { judge } from './model.ts'
 import type { Scene } from './scene.ts'
 import { Fault, viewChannels, viewFault } from './scene.ts'
 
-type Sent = { drawn: Drawn; answer: Answer | undefined }
+/** A request, its answer if there is one, and how long that took. */
+type Sent = { drawn: Drawn; answer: Answer | undefined; ms: number }
 
 /** What a burst left to be finished: refunds that are on their way, by channel. */
 export type Burst = { refunds: { channelId: Hex; refundId: Hex; session: string }[] }
 
 /**
- * Sends requests all at once. With `killAfter` the hub is killed after so many answers, and started again. Then every answer,
- * and the state of every channel, must follow from the rules in some order of the requests.
+ * Sends requests all at once. With `killAfter` the hub is killed after so many answers. Before the answers are accounted for,
+ * `recover` brings the hub back. Then every answer, and the state of every channel, must follow from the rules in some order of
+ * the requests.
  */
 export async function burst(
   scene: Scene,
   drawn: readonly Drawn[],
-  {
-    killAfter,
-    recover = (hub) => hub.start(),
-  }: { killAfter?: number; recover?: (hub: Scene['hub']) => Promise<void> } = {},
+  { killAfter, recover }: { killAfter?: number; recover?: () => Promise<void> } = {},
 ): Promise<Burst> {
   const sent = await sendAll(scene, drawn, killAfter)
-  if (killAfter !== undefined) await recover(scene.hub)
+  if (recover) await recover()
+  else if (killAfter !== undefined) await scene.hub.start()
   return accountFor(scene, sent)
 }
 
@@ -69,10 +69,11 @@ export async function sendAll(
   if (killAfter === 0) killed = kill()
   const sent = await Promise.all(
     drawn.map(async (one) => {
+      const began = Date.now()
       const answer = await scene.client.call({ path: one.path, body: one.body, token: one.token })
       answers += 1
       if (answer && answers === killAfter) killed = kill()
-      return { drawn: one, answer }
+      return { drawn: one, answer, ms: Date.now() - began }
     }),
   )
   if (killAfter !== undefined) await (killed ?? kill())

@@ -4,10 +4,13 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { planted } from '../plants.ts'
+import type { DiskEffort } from './disk.ts'
+import { playCrashes, playDiskFaults } from './disk.ts'
 import type { HistoryEffort } from './history.ts'
 import { playHistory } from './history.ts'
 import type { HubPlant, PartName } from './plants.ts'
 import { hubPlants } from './plants.ts'
+import type { Done } from './scene.ts'
 import { Fault } from './scene.ts'
 import type { Stage } from './stage.ts'
 import { openStage, ownSources } from './stage.ts'
@@ -21,11 +24,26 @@ type Totals = Found & { isIdle: boolean }
 export type Ground = { stage: Stage; sources: string; seed: number }
 
 const parts: Readonly<Record<string, (ground: Ground, isShort: boolean) => Promise<Found>>> = {
-  histories: playOne,
+  histories: (ground, isShort) =>
+    played((done) =>
+      playHistory(ground.stage, { ...ground, done, effort: isShort ? shortHistory : longHistory }),
+    ),
+  crashes: (ground, isShort) =>
+    played((done) =>
+      playCrashes(ground.stage, { ...ground, done, effort: isShort ? shortCrashes : longCrashes }),
+    ),
+  disk: (ground, isShort) =>
+    played((done) =>
+      playDiskFaults(ground.stage, { ...ground, done, effort: isShort ? shortDisk : longDisk }),
+    ),
 }
 
 const shortHistory: HistoryEffort = { parts: 6, requests: 30, channels: 6 }
 const longHistory: HistoryEffort = { parts: 30, requests: 60, channels: 20 }
+const shortCrashes: DiskEffort = { rounds: 4, requests: 30, channels: 6 }
+const longCrashes: DiskEffort = { rounds: 20, requests: 60, channels: 12 }
+const shortDisk: DiskEffort = { rounds: 1, requests: 30, channels: 6 }
+const longDisk: DiskEffort = { rounds: 4, requests: 60, channels: 12 }
 /** So many seeds may pass before a planted bug must be found. */
 const seedsForPlants = 4
 
@@ -90,16 +108,14 @@ async function runPart(name: PartName, ground: Ground, isShort: boolean): Promis
   }
 }
 
-async function playOne(ground: Ground, isShort: boolean): Promise<Found> {
-  const effort = isShort ? shortHistory : longHistory
-  const done = { operations: 0, kills: 0, answers: new Map<string, number>() }
-  try {
-    await playHistory(ground.stage, { ...ground, effort, done })
-    return { operations: done.operations, faults: done.kills, failures: [] }
-  } catch (cause) {
-    const text = cause instanceof Fault ? cause.message : String(cause)
-    return { operations: done.operations, faults: done.kills, failures: [text] }
-  }
+/** A part that plays on a hub: what it did until it ended or a fault ended it. */
+async function played(play: (done: Done) => Promise<void>): Promise<Found> {
+  const done: Done = { operations: 0, kills: 0, answers: new Map() }
+  const failures = await play(done).then(
+    () => [],
+    (cause: unknown) => [cause instanceof Fault ? cause.message : String(cause)],
+  )
+  return { operations: done.operations, faults: done.kills, failures }
 }
 
 async function onStage<T>(work: (stage: Stage) => Promise<T>): Promise<T> {

@@ -23,8 +23,8 @@ export type Client = {
   call(call: Call): Promise<Answer | undefined>
   /** As `call`, where a broken connection is an error. @throws Error with the answer when its status is another */
   ask(call: Call, status?: number): Promise<Fields>
-  /** A bearer token. */
-  signIn(account: PrivateKeyAccount, chainId: number): Promise<string>
+  /** A bearer token, of a hub whose clock may be off by some seconds. */
+  signIn(account: PrivateKeyAccount, chainId: number, clockSeconds?: number): Promise<string>
 }
 
 const patienceMs = 30_000
@@ -37,7 +37,7 @@ export function createClient(url: () => string): Client {
       if (answer?.status === status) return answer.body
       throw new Error(`${call.path}: ${answer ? answer.text : 'the hub is gone'}`)
     },
-    async signIn(account, chainId) {
+    async signIn(account, chainId, clockSeconds = 0) {
       const { origin, host } = new URL(url())
       const { nonce } = await client.ask({ method: 'POST', path: '/v1/sessions/nonces' }, 201)
       const message = createSiweMessage({
@@ -47,7 +47,7 @@ export function createClient(url: () => string): Client {
         chainId,
         nonce: String(nonce),
         version: '1',
-        issuedAt: new Date(),
+        issuedAt: new Date(Date.now() + clockSeconds * 1_000),
       })
       const signature = await account.signMessage({ message })
       const { token } = await client.ask(

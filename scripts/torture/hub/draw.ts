@@ -2,6 +2,7 @@
 
 import type { Hex } from 'viem'
 import { numberToHex, sliceHex, toHex, zeroAddress } from 'viem'
+import { larger } from '#protocol/amount.ts'
 import { channelId, channelsDomainSeparator } from '#protocol/channel.ts'
 import { toJson } from '#protocol/messages/wire.ts'
 import type { Tip } from '#protocol/tip.ts'
@@ -41,6 +42,8 @@ const spoilers = [
 
 const secp256k1Order = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n
 const mostTips = 4
+/** Amounts at which numbers are mistaken. */
+const edges = [0n, 2n ** 53n - 1n, 2n ** 53n + 1n, 2n ** 128n - 1n, 2n ** 128n, 10n ** 29n]
 
 /** One request of any kind. */
 export function drawRequest(scene: Scene): Drawn {
@@ -89,10 +92,20 @@ export function drawBasket(scene: Scene, channel: Channel): Drawn {
     return drawTip(scene, amount > 0n ? amount : 1n)
   })
   const isCommitted = spoilTips(scene, tips)
+  const [first] = tips
+  if (first && random.once(40)) first.amount = random.pick(edges)
   const needed = charged + held + tipsTotal(tips)
   const maximum = random.once(60)
     ? 2n ** 128n - 1n
-    : random.pick([needed, needed, needed, needed - 1n, needed + 5n, ceiling, needed * 2n])
+    : random.pick([
+        needed,
+        needed,
+        needed,
+        larger(needed - 1n, 0n),
+        needed + 5n,
+        ceiling,
+        needed * 2n,
+      ])
   const id = random.once(40) ? randomHash(random) : channel.model.id
   return sign(scene, channel, {
     tips,

@@ -21,7 +21,10 @@ export type Place = { group: bigint; firstIndex: number; signature: Hex }
 export type Exchange = { order: Order; signature: Hex | undefined; said: Said }
 
 /** What is not yet placed: accepted baskets in order, refunds, and answers that change nothing. */
-type Rest = { accepted: Exchange[]; refunds: Exchange[]; open: Exchange[] }
+type Rest = { accepted: Exchange[]; refunds: Exchange[]; open: Open[] }
+
+/** Something that was said, which must be so in some state. */
+type Open = { exchange: Exchange; isSo: (state: ChannelState) => boolean }
 
 type Step = { exchange: Exchange; next: ChannelState }
 
@@ -39,23 +42,29 @@ export function explain(
 ): { state: ChannelState } | { fault: string } {
   const accepted = acceptedInOrder(exchanges, channel.state.baskets)
   const refunds = exchanges.filter(({ order, said }) => order.kind === 'refund' && mayCount(said))
-  const unchanging = exchanges.filter(
-    (exchange) => !accepted.includes(exchange) && !refunds.includes(exchange) && !isLost(exchange),
-  )
+  const unchanging: Open[] = [
+    ...exchanges
+      .filter((exchange) => !accepted.includes(exchange) && !refunds.includes(exchange))
+      .filter((exchange) => !isLost(exchange))
+      .map((exchange) => ({
+        exchange,
+        isSo: (from: ChannelState) => isSameAnswer(exchange, from),
+      })),
+    ...exchanges.map((exchange) => ({
+      exchange,
+      isSo: (from: ChannelState) => isShown(exchange, from),
+    })),
+  ]
   const lostBaskets = exchanges.filter(
     (exchange) => exchange.order.kind === 'basket' && isLost(exchange),
   )
-  const states: ChannelState[] = []
   let deepest = { state: channel.state, open: unchanging }
 
   const state = search(channel.state, { accepted, refunds, open: unchanging })
-  if (!state) return { fault: describe(channel, { exchanges, deepest, reserved }) }
-  const fault = exchanges.some(isLost) ? undefined : amountsFault(channel.id, exchanges, states)
-  return fault ? { fault } : { state }
+  return state ? { state } : { fault: describe(channel, { exchanges, deepest, reserved }) }
 
   /** The last state on disk, when the rest of the exchanges follows from here. */
   function search(from: ChannelState, rest: Rest): ChannelState | undefined {
-    states.push(from)
     const open = unexplained(from, rest.open)
     if (open.length <= deepest.open.length) deepest = { state: from, open }
     if (isDurable(from, rest) && vanishes(from, open, [...lostBaskets, ...rest.refunds]))
@@ -64,7 +73,6 @@ export function explain(
       const found = search(next, { ...without(rest, exchange), open })
       if (found) return found
     }
-    states.pop()
     return undefined
   }
 
@@ -73,7 +81,7 @@ export function explain(
   }
 
   /** Whether what is left was answered out of memory that a kill took away: after something that was lost, in any order. */
-  function vanishes(from: ChannelState, open: Exchange[], lost: Exchange[]): boolean {
+  function vanishes(from: ChannelState, open: Open[], lost: Exchange[]): boolean {
     const left = unexplained(from, open)
     if (left.length === 0) return true
     return lost.some((exchange) => {
@@ -84,8 +92,12 @@ export function explain(
     })
   }
 
-  function unexplained(from: ChannelState, open: Exchange[]): Exchange[] {
-    return open.filter(({ order, said }) => !isSameAnswer(verdict(order, from), said))
+  function unexplained(from: ChannelState, open: Open[]): Open[] {
+    return open.filter(({ isSo }) => !isSo(from))
+  }
+
+  function isSameAnswer({ order, said }: Exchange, from: ChannelState): boolean {
+    return isSame(verdict(order, from), said)
   }
 
   function steps(from: ChannelState, { accepted: [first], refunds: waiting }: Rest): Step[] {
@@ -112,16 +124,10 @@ function without(rest: Rest, exchange: Exchange): Rest {
   }
 }
 
-/** The amounts beside a receipt must be those of a state that the channel was in. */
-function amountsFault(
-  id: Hex,
-  exchanges: readonly Exchange[],
-  states: readonly ChannelState[],
-): string | undefined {
-  const stray = exchanges.find(
-    ({ said }) => said.kind === 'receipt' && said.amounts && !isAmong(said.amounts, states),
-  )
-  return stray && `channel ${id} was never as ${toJson(stray.said)} says`
+/** The amounts beside a receipt must be those of a state in which its basket was charged. */
+function isShown({ order, said }: Exchange, { baskets, ...state }: ChannelState): boolean {
+  if (order.kind !== 'basket' || said.kind !== 'receipt' || !said.amounts) return true
+  return baskets.has(order.basketId) && isEqual(said.amounts, amountsOf({ ...state, baskets }))
 }
 
 /** For each new basket the exchange that was the first: the one under whose signature it stands. */
@@ -151,18 +157,14 @@ function mayCount({ kind }: Said): boolean {
   return kind === 'refund' || kind === 'lost'
 }
 
-function isSameAnswer(verdict: ReturnType<typeof judge>, said: Said): boolean {
+function isSame(verdict: ReturnType<typeof judge>, said: Said): boolean {
   if (said.kind === 'receipt') return verdict.kind === 'repeated'
   if (said.kind !== 'refused' || verdict.kind !== 'refused') return false
   if (verdict.code !== said.code) return false
-  return verdict.values === undefined || isSame(verdict.values, said.values)
+  return verdict.values === undefined || isEqual(verdict.values, said.values)
 }
 
-function isAmong(amounts: ChannelAmounts, states: readonly ChannelState[]): boolean {
-  return states.some((state) => isSame(amounts, amountsOf(state)))
-}
-
-function isSame(a: object, b: object): boolean {
+function isEqual(a: object, b: object): boolean {
   return inOrder(a) === inOrder(b)
 }
 
@@ -179,13 +181,13 @@ function describe(
     reserved,
   }: {
     exchanges: readonly Exchange[]
-    deepest: { state: ChannelState; open: Exchange[] }
+    deepest: { state: ChannelState; open: Open[] }
     reserved: bigint
   },
 ): string {
   const [open] = deepest.open
   const about = open
-    ? `${spell(open)}, where the channel was ${toJson(amountsOf(deepest.state))}`
+    ? `${spell(open.exchange)}, where the channel was ${toJson(amountsOf(deepest.state))}`
     : `${reserved} held in the end; ${exchanges.map(spell).join('; ')}`
   return `channel ${id}: no order of ${exchanges.length} requests at once explains ${about}; it began as ${toJson(amountsOf(state))}`
 }

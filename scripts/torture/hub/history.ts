@@ -56,7 +56,7 @@ export async function playHistory(
 }
 
 /** Good channels of all sizes, and one of each kind that gets no credit (R7). */
-async function openChannels(scene: Scene, count: number) {
+export async function openChannels(scene: Scene, count: number) {
   const { random, info } = scene
   for (let index = 0; index < count; index += 1) {
     const deposit = random.pick([10n, 1_000n, 10n ** 6n, 10n ** 9n, 10n ** 18n])
@@ -106,7 +106,7 @@ function drawMany(scene: Scene, requests: number) {
 }
 
 /** Lets the chain take the refunds; each must arrive, and take from its channel what was held for it. */
-async function finishRefunds(scene: Scene, { refunds }: Burst) {
+export async function finishRefunds(scene: Scene, { refunds }: Burst) {
   await blocksUntil(scene, async () => {
     const views = [...(await viewChannels(scene)).values()]
     return views.every(({ amounts }) => amounts.held === 0n)
@@ -192,7 +192,7 @@ async function blocksUntil({ stage }: Scene, isSo: () => Promise<boolean>) {
 }
 
 /** Waits until the hub has seen the chain, and holds every channel against chain and model. */
-async function catchUp(scene: Scene) {
+export async function catchUp(scene: Scene) {
   await observeChain(scene)
   await assertViews(scene, 'soon')
   for (const { model, balance } of scene.channels) {

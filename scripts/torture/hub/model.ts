@@ -2,7 +2,7 @@
 // who signed what; only the hub gets bytes.
 
 import type { Hex } from 'viem'
-import { larger } from '#protocol/amount.ts'
+import { larger, maxAmount } from '#protocol/amount.ts'
 import type { ErrorCode } from '#protocol/errors.ts'
 
 /** What R1 compares, of one channel, with the baskets that were accepted on it. Amounts in base units. */
@@ -63,10 +63,17 @@ export function judge(
   recipients: ReadonlySet<Hex>,
 ): Verdict {
   const { channelId } = order
+  if (order.kind === 'basket' && !isShaped(order)) return refused('invalid_request')
   if (!channel) return refused('unknown_channel', { channelId })
   if (order.kind === 'refund') return judgeRefund(order, channel.state)
   if (channel.refusal) return refused(channel.refusal)
   return judgeBasket(order, channel.state, recipients)
+}
+
+/** Amounts are above zero and fit 128 bits, the maximum may be zero. */
+function isShaped({ tips, maximum }: BasketOrder): boolean {
+  const fits = (amount: bigint) => amount >= 0n && amount <= maxAmount
+  return fits(maximum) && tips.every(({ amount }) => amount > 0n && fits(amount))
 }
 
 /** R13, from repetition on. */

@@ -74,7 +74,12 @@ const pauseMs = 10
 export async function openScene(
   stage: Stage,
   hub: HubProcess,
-  { random, confirmations, done }: { random: Random; confirmations: number; done: Done },
+  {
+    random,
+    confirmations,
+    done,
+    clockSeconds = 0,
+  }: { random: Random; confirmations: number; done: Done; clockSeconds?: number },
 ): Promise<Scene> {
   const client = createClient(hub.url)
   const info = hubInfo.parse(await client.ask({ path: '/.well-known/jandon' }))
@@ -83,11 +88,11 @@ export async function openScene(
   for (let count = 0; count < 2; count += 1) {
     const account = privateKeyToAccount(generatePrivateKey())
     await stage.fund(account.address)
-    payers.push({ account, session: await client.signIn(account, chainId) })
+    payers.push({ account, session: await client.signIn(account, chainId, clockSeconds) })
   }
   const creators: Creator[] = []
   for (const handle of ['ann', 'bob', 'cho', 'dan']) {
-    creators.push(await register(client, info, handle))
+    creators.push(await register({ client, info, clockSeconds }, handle))
   }
   return {
     stage,
@@ -206,7 +211,10 @@ export async function assertViews(scene: Scene, when: 'now' | 'soon') {
   if (fault) throw new Fault(fault)
 }
 
-async function register(client: Client, info: HubInfo, handle: string): Promise<Creator> {
+async function register(
+  { client, info, clockSeconds }: Pick<Scene, 'client' | 'info'> & { clockSeconds: number },
+  handle: string,
+): Promise<Creator> {
   const account = privateKeyToAccount(generatePrivateKey())
   const creator = { handle, account: lowerCase(account.address) as Address, displayName: handle }
   const signature = await account.signTypedData({
@@ -216,7 +224,7 @@ async function register(client: Client, info: HubInfo, handle: string): Promise<
     message: creator,
   })
   await client.ask({ path: '/v1/creators', body: { ...creator, signature } }, 201)
-  const session = await client.signIn(account, info.chainId)
+  const session = await client.signIn(account, info.chainId, clockSeconds)
   return { account, to: tipTo(creator.account), handle, session }
 }
 
