@@ -1,9 +1,12 @@
-// The hub under torture: random histories against the model. Every part says what it did and how many faults it injected.
+// The hub under torture: random histories against the model, crashes, a disk that fails, damaged data. Every part says what it did and how many faults it injected.
 
+import { execFile } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { planted } from '../plants.ts'
+import type { DamageEffort } from './damage.ts'
 import type { DiskEffort } from './disk.ts'
 import { playCrashes, playDiskFaults } from './disk.ts'
 import type { HistoryEffort } from './history.ts'
@@ -36,6 +39,7 @@ const parts: Readonly<Record<string, (ground: Ground, isShort: boolean) => Promi
     played((done) =>
       playDiskFaults(ground.stage, { ...ground, done, effort: isShort ? shortDisk : longDisk }),
     ),
+  damage: (ground, isShort) => damage(ground, isShort ? shortDamage : longDamage),
 }
 
 const shortHistory: HistoryEffort = { parts: 6, requests: 30, channels: 6 }
@@ -44,6 +48,9 @@ const shortCrashes: DiskEffort = { rounds: 4, requests: 30, channels: 6 }
 const longCrashes: DiskEffort = { rounds: 20, requests: 60, channels: 12 }
 const shortDisk: DiskEffort = { rounds: 1, requests: 30, channels: 6 }
 const longDisk: DiskEffort = { rounds: 4, requests: 60, channels: 12 }
+const shortDamage: DamageEffort = { cuts: 100, flips: 40 }
+/** Every byte of the last 4 KiB; ten seeds flip more than 10,000 bits. */
+const longDamage: DamageEffort = { cuts: 4_096, flips: 600 }
 /** So many seeds may pass before a planted bug must be found. */
 const seedsForPlants = 4
 
@@ -116,6 +123,17 @@ async function played(play: (done: Done) => Promise<void>): Promise<Found> {
     (cause: unknown) => [cause instanceof Fault ? cause.message : String(cause)],
   )
   return { operations: done.operations, faults: done.kills, failures }
+}
+
+/** Runs the damage inside of the sources that are tested, because it opens the data directory itself. */
+async function damage({ sources, seed }: Ground, effort: DamageEffort): Promise<Found> {
+  const script = join(sources, 'scripts/torture/hub/damage.ts')
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    [script, JSON.stringify({ seed, ...effort })],
+    { maxBuffer: 64 * 1024 * 1024 },
+  )
+  return JSON.parse(stdout) as Found
 }
 
 async function onStage<T>(work: (stage: Stage) => Promise<T>): Promise<T> {

@@ -94,7 +94,7 @@ async function crashAt(
   shim.order(point, 1 + random.below(4), random.below(256))
   await playBurst(scene, requests, async () => {
     if (await struck(scene, shim)) await hub.ended()
-    else await hub.kill()
+    await hub.kill()
     await comeBack(scene, shim, random)
   })
 }
@@ -167,6 +167,9 @@ async function slowDown(scene: Scene, shim: Shim, requests: number) {
   })
   if (early)
     throw new Fault(`a basket was accepted after ${early.ms} ms, while the sync took ${slowSyncMs}`)
+  if (!sent.some(({ answer }) => answer?.status === 429)) {
+    throw new Fault(`of ${sent.length} requests none was put off, where ${mostWaiting} may wait`)
+  }
   if (growth > mostGrowthBytes) throw new Fault(`the hub grew by ${growth} bytes`)
   const left = await accountFor(scene, sent)
   await stage.chain.setAutomine(true)

@@ -96,4 +96,46 @@ export const hubPlants: Readonly<Record<string, HubPlant>> = {
     find: /s <= halfOrder/,
     put: 's < order',
   },
+  unsynced: {
+    part: 'crashes',
+    file: 'server/store/database.ts',
+    find: /sync: true/,
+    put: 'sync: false',
+  },
+  'answered-before-sync': {
+    part: 'disk',
+    file: log,
+    find: /await writeSynced\(db, \[\n {8}\.\.\.group\.rows/,
+    put: 'void writeSynced(db, [\n        ...group.rows',
+  },
+  'storage-failure-survived': {
+    part: 'disk',
+    file: 'server/main.ts',
+    find: /logFailure\('storage', cause\)\n {6}process\.exit\(1\)/,
+    put: "logFailure('storage', cause)",
+  },
+  'queue-unbounded': {
+    part: 'disk',
+    file: log,
+    find: /if \(open\.waiting\.length < maxWaiting\) return/,
+    put: 'if (maxWaiting > 0) return',
+  },
+  'log-unread': {
+    part: 'damage',
+    file: 'server/store/database.ts',
+    find: /await assertLogIntact\([^\n]*\n/,
+    put: '\n',
+  },
+  'chain-unchecked': {
+    part: 'damage',
+    file: 'server/store/start-up.ts',
+    find: /if \(found !== hash\)/,
+    put: 'if (false)',
+  },
+  'journal-unchecked': {
+    part: 'damage',
+    file: 'server/store/start-up.ts',
+    find: /if \(journalHash\([^\n]*header\.journalHash\)/,
+    put: 'if (false)',
+  },
 }

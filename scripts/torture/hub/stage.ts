@@ -25,12 +25,13 @@ export type HubProcess = {
   start(changes?: NodeJS.ProcessEnv): Promise<void>
   kill(): Promise<void>
   stop(): Promise<number | null>
-  /** Resolves with the exit code when it ends by itself, or is ended. */
-  ended(): Promise<number | null>
+  /** Resolves with the exit code when it has ended by itself, or "still running" if it does not soon. */
+  ended(): Promise<number | null | 'still running'>
   printed(): string
 }
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
+const patienceMs = 15_000
 const funds = 10n ** 30n
 
 /** Starts a chain, deploys everything and gives one wallet, the funder, more tokens than any test spends. */
@@ -148,10 +149,17 @@ export function createHubProcess(
     },
     kill: () => running().kill(),
     stop: () => running().stop(),
-    ended: () => running().ended,
+    ended: () => Promise.race([running().ended, afterPatience()]),
     printed: () => printed,
   }
 }
 
 /** Sources of the hub as they are. */
 export const ownSources = root
+
+/** Not a pause: the end of the wait for something that should have come long before. */
+function afterPatience(): Promise<'still running'> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, patienceMs, 'still running').unref()
+  })
+}
