@@ -10,25 +10,31 @@ import { judge } from './model.ts'
 import type { Scene } from './scene.ts'
 import { Fault, viewChannels, viewFault } from './scene.ts'
 
+/** How long a hub may take to stop in order. */
+const drainMs = 10_000
+
 /** A request, its answer if there is one, and how long that took. */
 type Sent = { drawn: Drawn; answer: Answer | undefined; ms: number }
 
 /** What a burst left to be finished: refunds that are on their way, by channel. */
 export type Burst = { refunds: { channelId: Hex; refundId: Hex; session: string }[] }
 
+/** When and how a hub is ended in the middle of a burst. */
+export type Ending = { endAfter?: number; by?: 'kill' | 'signal' }
+
 /**
- * Sends requests all at once. With `killAfter` the hub is killed after so many answers. Before the answers are accounted for,
- * `recover` brings the hub back. Then every answer, and the state of every channel, must follow from the rules in some order of
- * the requests.
+ * Sends requests all at once. With `endAfter` the hub is killed, or stopped in order, after so many answers. Before the answers
+ * are accounted for, `recover` brings the hub back. Then every answer, and the state of every channel, must follow from the
+ * rules in some order of the requests.
  */
 export async function burst(
   scene: Scene,
   drawn: readonly Drawn[],
-  { killAfter, recover }: { killAfter?: number; recover?: () => Promise<void> } = {},
+  { recover, ...ending }: Ending & { recover?: () => Promise<void> } = {},
 ): Promise<Burst> {
-  const sent = await sendAll(scene, drawn, killAfter)
+  const sent = await sendAll(scene, drawn, ending)
   if (recover) await recover()
-  else if (killAfter !== undefined) await scene.hub.start()
+  else if (ending.endAfter !== undefined) await scene.hub.start()
   return accountFor(scene, sent)
 }
 
@@ -58,27 +64,37 @@ export async function accountFor(scene: Scene, sent: readonly Sent[]): Promise<B
 export async function sendAll(
   scene: Scene,
   drawn: readonly Drawn[],
-  killAfter?: number,
+  { endAfter, by = 'kill' }: Ending = {},
 ): Promise<Sent[]> {
   let answers = 0
-  let killed: Promise<void> | undefined
-  const kill = () => {
-    scene.done.kills += 1
-    return scene.hub.kill()
-  }
-  if (killAfter === 0) killed = kill()
+  let ended: Promise<void> | undefined
+  const end = () => (by === 'kill' ? kill(scene) : stop(scene))
   const sent = await Promise.all(
     drawn.map(async (one) => {
       const began = Date.now()
       const answer = await scene.client.call({ path: one.path, body: one.body, token: one.token })
       answers += 1
-      if (answer && answers === killAfter) killed = kill()
+      if (answer && answers === endAfter) ended = end()
       return { drawn: one, answer, ms: Date.now() - began }
     }),
   )
-  if (killAfter !== undefined) await (killed ?? kill())
+  if (endAfter !== undefined) await (ended ?? end())
   scene.done.operations += drawn.length
   return sent
+}
+
+async function kill({ hub, done }: Scene) {
+  done.kills += 1
+  await hub.kill()
+}
+
+/** A hub that is told to stop answers what it took, and is gone soon (8). */
+async function stop({ hub, done }: Scene) {
+  done.kills += 1
+  const began = Date.now()
+  const code = await hub.stop()
+  const ms = Date.now() - began
+  if (code !== 0 || ms > drainMs) throw new Fault(`SIGTERM: ended with ${code} after ${ms} ms`)
 }
 
 async function read(scene: Scene, drawn: Drawn, answer: Answer | undefined): Promise<Said> {

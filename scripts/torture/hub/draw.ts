@@ -3,7 +3,7 @@
 import type { Hex } from 'viem'
 import { numberToHex, sliceHex, toHex, zeroAddress } from 'viem'
 import { larger } from '#protocol/amount.ts'
-import { channelId, channelsDomainSeparator } from '#protocol/channel.ts'
+import { channelsDomainSeparator } from '#protocol/channel.ts'
 import { toJson } from '#protocol/messages/wire.ts'
 import type { Tip } from '#protocol/tip.ts'
 import { basketId, messageRef, tipsHash, tipsTotal, tipVoucherDigest } from '#protocol/tip.ts'
@@ -116,7 +116,8 @@ export function drawBasket(scene: Scene, channel: Channel): Drawn {
   })
 }
 
-function drawRefund(scene: Scene, channel: Channel): Drawn {
+/** A refund of some, of too much, or of all. */
+export function drawRefund(scene: Scene, channel: Channel): Drawn {
   const { random } = scene
   const { available } = amountsOf(channel.model.state)
   const some = random.near(available / 8n)
@@ -247,19 +248,6 @@ function signWrongly(
     case 'as a plain voucher':
       return signed(voucherDigest(voucher, separator))
   }
-}
-
-/** The id that a channel's terms would have under another domain, where the hub knows nothing (17). */
-export function foreignId(
-  { info }: Scene,
-  { config }: Channel,
-  changes: { chainId?: number },
-): Hex {
-  const { chainId, channels } = info
-  return channelId(
-    config,
-    channelsDomainSeparator({ chainId, address: channels.address, ...changes }),
-  )
 }
 
 function partsOf(signature: Hex) {

@@ -7,7 +7,8 @@ import { lowerCase } from '#protocol/signature.ts'
 import { createRandom } from '../random.ts'
 import type { Burst } from './burst.ts'
 import { burst } from './burst.ts'
-import { drawCopies, drawLadder, drawRequest } from './draw.ts'
+import type { Drawn } from './draw.ts'
+import { drawCopies, drawLadder, drawRefund, drawRequest, shuffled } from './draw.ts'
 import { amountsOf } from './model.ts'
 import type { Channel, Done, Scene } from './scene.ts'
 import {
@@ -80,13 +81,14 @@ export async function openChannels(scene: Scene, count: number) {
   await scene.stage.chain.mine({ blocks: scene.confirmations + 1 })
 }
 
-/** Every third part kills the hub, so that even the shortest history does. */
+/** Of three parts one kills the hub and one stops it in order, in the middle, so that even the shortest history does. */
 async function playPart(scene: Scene, part: number, { requests }: HistoryEffort) {
   const { chain } = scene.stage
   await chain.setAutomine(false)
   const drawn = drawMany(scene, requests)
-  const killAfter = part % 3 === 1 ? { killAfter: scene.random.below(drawn.length) } : {}
-  const left = await burst(scene, drawn, killAfter)
+  const endAfter = 1 + scene.random.below(drawn.length)
+  const ends = [{}, { endAfter, by: 'kill' as const }, { endAfter, by: 'signal' as const }]
+  const left = await burst(scene, drawn, ends[part % ends.length])
   await chain.setAutomine(true)
   await finishRefunds(scene, left)
   await changeChain(scene)
@@ -94,15 +96,17 @@ async function playPart(scene: Scene, part: number, { requests }: HistoryEffort)
   await assertReserves(scene)
 }
 
-function drawMany(scene: Scene, requests: number) {
+/** Copies of one basket, a ladder of baskets, or anything; with a refund among them. */
+function drawMany(scene: Scene, requests: number): Drawn[] {
   const { random, channels } = scene
   const channel = random.pick(channels)
-  if (random.once(4)) return drawCopies(scene, channel, requests)
+  const refund = drawRefund(scene, random.pick(channels.filter(({ model }) => !model.refusal)))
+  if (random.once(4)) return [refund, ...drawCopies(scene, channel, requests)]
   if (random.once(3)) {
     const ladder = drawLadder(scene, channel, requests)
     if (ladder.length > 0) return ladder
   }
-  return Array.from({ length: requests }, () => drawRequest(scene))
+  return [refund, ...Array.from({ length: requests - 1 }, () => drawRequest(scene))]
 }
 
 /** Lets the chain take the refunds; each must arrive, and take from its channel what was held for it. */
@@ -125,24 +129,30 @@ export async function finishRefunds(scene: Scene, { refunds }: Burst) {
   }
 }
 
-/** Money in, money on its way out, money gone, and claims; now and then. */
+/** Money in, money on its way out, money gone, or claims. */
 async function changeChain(scene: Scene) {
   const { random, stage, channels } = scene
   const channel = random.pick(channels)
-  const { account } = channel.payer
-  const { available } = amountsOf(channel.model.state)
-  const what = random.below(6)
-  if (what < 2) {
+  const what = random.pick(['deposit', 'withdraw', 'withdraw', 'claim', 'finalize', 'nothing'])
+  if (what === 'deposit') {
     const amount = random.between(1n, 1_000_000n)
     await stage.onChannels(stage.funder, 'depositDirect', [channel.config, amount])
     channel.balance += amount
   }
-  if (what === 2 && available > 0n && !(await pendingOf(scene, channel))) {
+  if (what === 'withdraw') await withdrawSome(scene)
+  if (what === 'claim') await claimAll(scene)
+  if (what === 'finalize') await finalizeOne(scene)
+}
+
+async function withdrawSome(scene: Scene) {
+  const { random, stage, channels } = scene
+  for (const channel of shuffled(channels, random)) {
+    const { available } = amountsOf(channel.model.state)
+    if (available === 0n || (await pendingOf(scene, channel)) > 0n) continue
     const amount = random.between(1n, available)
-    await stage.onChannels(account, 'initiateWithdraw', [channel.config, amount])
+    await stage.onChannels(channel.payer.account, 'initiateWithdraw', [channel.config, amount])
+    return
   }
-  if (what === 3) await claimAll(scene)
-  if (random.once(4)) await finalizeOne(scene)
 }
 
 /** Withdraws from a channel whose time has come, after everything charged was claimed. */

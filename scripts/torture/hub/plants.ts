@@ -84,11 +84,11 @@ export const hubPlants: Readonly<Record<string, HubPlant>> = {
     find: /\.\.\.balanceRows\(balances, group\.touched\),/,
     put: '',
   },
-  'refund-unwritten': {
+  'hold-unwritten': {
     part: 'histories',
     file: 'server/channels/refunds.ts',
     find: /rows: \[held, refundRows\.put\(refund\.refundId, refund\)\]/,
-    put: 'rows: [held]',
+    put: 'rows: [held, refundRows.put(refund.refundId, refund)].slice(1)',
   },
   'high-s-accepted': {
     part: 'histories',
