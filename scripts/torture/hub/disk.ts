@@ -7,9 +7,10 @@ import { join } from 'node:path'
 import type { Random } from '../random.ts'
 import { createRandom } from '../random.ts'
 import { accountFor, burst, sendAll } from './burst.ts'
-import { drawRequest } from './draw.ts'
+import { drawLadder, drawRequest } from './draw.ts'
 import { catchUp, finishRefunds, openChannels } from './history.ts'
-import type { Done, Scene } from './scene.ts'
+import { amountsOf } from './model.ts'
+import type { Channel, Done, Scene } from './scene.ts'
 import { eventually, Fault, openScene } from './scene.ts'
 import type { Fault as DiskFault, Shim } from './shim.ts'
 import { compileShim, crashPoints, createShim } from './shim.ts'
@@ -147,7 +148,10 @@ async function slowDown(scene: Scene, shim: Shim, requests: number) {
   const { hub, done, stage } = scene
   await stage.chain.setAutomine(false)
   const before = memoryOf(hub.pid())
-  const drawn = Array.from({ length: requests + 4 * mostWaiting }, () => drawRequest(scene))
+  const drawn = [
+    ...drawLadder(scene, roomiest(scene), 4 * mostWaiting),
+    ...Array.from({ length: requests }, () => drawRequest(scene)),
+  ]
   const struckBefore = shim.read('injected')
   shim.order('slow sync', 1)
   const sending = sendAll(scene, drawn)
@@ -175,6 +179,20 @@ async function slowDown(scene: Scene, shim: Shim, requests: number) {
   await stage.chain.setAutomine(true)
   await finishRefunds(scene, left)
   await catchUp(scene)
+}
+
+/** The channel with the most to spend. */
+function roomiest({ channels }: Scene): Channel {
+  const byRoom = channels
+    .filter(({ model }) => !model.refusal)
+    .sort((a, b) => (available(a) < available(b) ? 1 : -1))
+  const [first] = byRoom
+  if (!first) throw new Error('the scene has no channel')
+  return first
+}
+
+function available({ model }: Channel): bigint {
+  return amountsOf(model.state).available
 }
 
 function memoryOf(pid: number): number {
