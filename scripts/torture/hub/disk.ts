@@ -92,7 +92,7 @@ async function crashAt(
   { point, requests }: { point: DiskFault; requests: number },
 ) {
   const { random, hub } = scene
-  shim.order(point, 1 + random.below(4), random.below(256))
+  shim.order(point, 1 + random.below(2), random.below(256))
   await playBurst(scene, requests, async () => {
     if (await struck(scene, shim)) await hub.ended()
     await hub.kill()
@@ -107,7 +107,7 @@ async function failAt(
   { fault, requests }: { fault: DiskFault; requests: number },
 ) {
   const { random, hub } = scene
-  shim.order(fault, 1 + random.below(4), random.below(256))
+  shim.order(fault, 1 + random.below(2), random.below(256))
   await playBurst(scene, requests, async () => {
     if (await struck(scene, shim)) {
       const code = await hub.ended()

@@ -9,7 +9,6 @@ import type { Burst } from './burst.ts'
 import { burst } from './burst.ts'
 import type { Drawn } from './draw.ts'
 import { drawCopies, drawLadder, drawRefund, drawRequest, shuffled } from './draw.ts'
-import { amountsOf } from './model.ts'
 import type { Channel, Done, Scene } from './scene.ts'
 import {
   assertViews,
@@ -147,9 +146,9 @@ async function changeChain(scene: Scene) {
 async function withdrawSome(scene: Scene) {
   const { random, stage, channels } = scene
   for (const channel of shuffled(channels, random)) {
-    const { available } = amountsOf(channel.model.state)
-    if (available === 0n || (await pendingOf(scene, channel)) > 0n) continue
-    const amount = random.between(1n, available)
+    const room = channel.balance - channel.model.state.charged
+    if (room <= 0n || (await pendingOf(scene, channel)) > 0n) continue
+    const amount = random.between(1n, room)
     await stage.onChannels(channel.payer.account, 'initiateWithdraw', [channel.config, amount])
     return
   }
