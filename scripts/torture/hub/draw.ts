@@ -69,6 +69,14 @@ export function drawLadder(scene: Scene, channel: Channel, count: number): Drawn
   return shuffled(rungs, random)
 }
 
+/** A basket that all but the signature allows, in every way in which a signature can be wrong. */
+export function drawForgeries(scene: Scene, channel: Channel): Drawn[] {
+  const maximum = channel.model.state.escrowCap
+  return spoilers.map((spoiler) =>
+    sign(scene, channel, { tips: [drawTip(scene, 1n)], maximum, spoiler }),
+  )
+}
+
 /** The same basket again and again, now and then under a higher maximum. */
 export function drawCopies(scene: Scene, channel: Channel, count: number): Drawn[] {
   const first = drawBasket(scene, channel)

@@ -8,7 +8,7 @@ import { createRandom } from '../random.ts'
 import type { Burst } from './burst.ts'
 import { burst } from './burst.ts'
 import type { Drawn } from './draw.ts'
-import { drawCopies, drawLadder, drawRefund, drawRequest, shuffled } from './draw.ts'
+import { drawCopies, drawForgeries, drawLadder, drawRefund, drawRequest, shuffled } from './draw.ts'
 import type { Channel, Done, Scene } from './scene.ts'
 import {
   assertViews,
@@ -84,7 +84,10 @@ export async function openChannels(scene: Scene, count: number) {
 async function playPart(scene: Scene, part: number, { requests }: HistoryEffort) {
   const { chain } = scene.stage
   await chain.setAutomine(false)
-  const drawn = drawMany(scene, requests)
+  const drawn = [
+    ...drawForgeries(scene, scene.random.pick(scene.channels)),
+    ...drawMany(scene, requests),
+  ]
   const endAfter = 1 + scene.random.below(drawn.length)
   const ends = [{}, { endAfter, by: 'kill' as const }, { endAfter, by: 'signal' as const }]
   const left = await burst(scene, drawn, ends[part % ends.length])
