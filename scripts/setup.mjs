@@ -18,7 +18,10 @@ const bin = join(root, 'node_modules', '.bin')
 once('packages', ['package.json', 'package-lock.json'], installPackages)
 once('contracts', ['contracts', 'hardhat.config.ts'], buildContracts)
 fetchSchemas()
-if (process.argv.includes('--test')) requireXmllint()
+if (process.argv.includes('--test')) {
+  requireForTests('xmllint', ['libxml2-utils'])
+  requireForTests('cc', ['gcc', 'libc6-dev'])
+}
 if (process.argv.includes('--test') || process.argv.includes('--prove')) requireZ3()
 
 /** Does `work` unless it was done for the same contents of `sources` on the same platform. */
@@ -64,16 +67,15 @@ function fetchSchemas() {
   if (status !== 0) say('without the ISO 20022 schemas there is no cash-out; everything else works')
 }
 
-/** The tests hold every payment file against a second validator. */
-function requireXmllint() {
-  if (run('xmllint', ['--version'], 'ignore').status === 0) return
-  say('installing xmllint for the tests …')
+/** The tests hold every payment file against a second validator, and compile a disk that fails. */
+function requireForTests(command, packages) {
+  if (run(command, ['--version'], 'ignore').status === 0) return
+  say(`installing ${command} for the tests …`)
   run('apt-get', ['update', '-qq'], 'ignore')
-  run('apt-get', ['install', '-y', '-qq', 'libxml2-utils'], 'ignore')
-  if (run('xmllint', ['--version'], 'ignore').status === 0) return
-  say(
-    'the tests need xmllint: install it (Debian: sudo apt-get install libxml2-utils) and run the same again',
-  )
+  run('apt-get', ['install', '-y', '-qq', ...packages], 'ignore')
+  if (run(command, ['--version'], 'ignore').status === 0) return
+  const install = `sudo apt-get install ${packages.join(' ')}`
+  say(`the tests need ${command}: install it (Debian: ${install}) and run the same again`)
   process.exit(1)
 }
 

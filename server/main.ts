@@ -69,6 +69,8 @@ async function serve() {
   await closed
   clearTimeout(deadline)
   await hub.stop()
+  // What still waits for the chain would keep the process for half a minute; it is on disk, and goes on at the next start.
+  process.exit(0)
 }
 
 function logFailure(what: string, cause: unknown) {

@@ -1,7 +1,5 @@
-// `npm run torture -- --only contracts [--seed n] [--runs n] [--plant <bug>|all]`, or `--only webhooks [--seed n]
-// [--events n] [--kills n] [--dead n]`: the long campaigns. Each says what it did, and fails when it did nothing. With a
-// planted bug it must fail; with all of them it fails unless each was found. `--only model` leaves the Solidity half of the
-// contracts out; bugs are planted for both halves.
+// `npm run torture -- --only <campaign> [--seed n] [--plant <bug>|all]`: the long campaigns. Each says what it did, and fails
+// when it did nothing. With a planted bug it must fail; with all of them it fails unless each was found.
 
 import { parseArgs } from 'node:util'
 import {
@@ -11,53 +9,91 @@ import {
   tortureModel,
   torturePlanted,
 } from './contracts.ts'
+import { tortureHub, torturePlantedHub } from './hub/campaign.ts'
+import { hubPlants } from './hub/plants.ts'
 import { plants } from './plants.ts'
 import { run as tortureWebhooks } from './webhooks.ts'
+
+const help = `usage: npm run torture -- [options]
+
+  --only <name>    contracts (default): the contracts in Solidity and against the model; model: the second half alone;
+                   hub: histories with crashes, a failing disk, damage; webhooks: deliveries with crashes
+  --seed <n>       where randomness begins; printed, so that a run can be repeated
+  --runs <n>       contracts: hundreds of calls for each invariant (default ${defaultRuns})
+  --seeds <n>      hub: how many seeds (default 10)
+  --events <n>     webhooks: events to deliver (default 100000)
+  --kills <n>      webhooks: kills of the hub (default 100)
+  --dead <n>       webhooks: endpoints that never answer (default 1000)
+  --plant <bug>    puts a named bug in, or all of them in turn; the campaign must find it (contracts, hub)
+  --help           print this
+`
+
+type Campaign = {
+  plants: readonly string[]
+  torture(): Promise<Findings>
+  torturePlanted?(plant: string): Promise<Findings>
+}
 
 const { values } = parseArgs({
   options: {
     only: { type: 'string', default: 'contracts' },
     seed: { type: 'string' },
+    seeds: { type: 'string', default: '10' },
     runs: { type: 'string', default: String(defaultRuns) },
     plant: { type: 'string' },
     events: { type: 'string', default: '100000' },
     kills: { type: 'string', default: '100' },
     dead: { type: 'string', default: '1000' },
+    help: { type: 'boolean', default: false },
   },
 })
 const seed = wholeNumber(values.seed ?? String(Date.now() % 1_000_000_000), 'seed')
 const runs = wholeNumber(values.runs, 'runs')
-if (values.only === 'model' && values.plant) throw new Error('bugs are planted for both halves')
+const seeds = wholeNumber(values.seeds, 'seeds')
 const crowdTips = 600
 
-const began = Date.now()
-const failed = await runCampaign(values.only)
-console.log(`${failed ? 'FAILED' : 'ok'} after ${((Date.now() - began) / 1_000).toFixed(0)} s`)
-process.exitCode = failed ? 1 : 0
-
-async function runCampaign(name: string): Promise<boolean> {
-  switch (name) {
-    case 'contracts':
-    case 'model':
-      return values.plant === 'all' ? findAll() : isRed(await torture(values.plant))
-    case 'webhooks':
-      return isRed(await deliver())
-    default:
-      throw new Error(`there is no campaign named ${name}`)
-  }
+const campaigns: { [name: string]: Campaign } = {
+  contracts: {
+    plants: Object.keys(plants),
+    torture: () => tortureContracts({ seed, runs }),
+    torturePlanted: (plant) => torturePlanted(plant, seed),
+  },
+  model: { plants: [], torture: () => tortureModel({ seed, runs }) },
+  hub: {
+    plants: Object.keys(hubPlants),
+    torture: () => tortureHub({ seed, seeds }),
+    torturePlanted: (plant) => torturePlantedHub(plant, seed),
+  },
+  webhooks: {
+    plants: [],
+    torture: () =>
+      tortureWebhooks({
+        seed,
+        events: wholeNumber(values.events, 'events'),
+        kills: wholeNumber(values.kills, 'kills'),
+        dead: wholeNumber(values.dead, 'dead'),
+        crowdTips,
+      }),
+  },
 }
 
-function deliver(): Promise<Findings> {
-  const [events, kills] = [wholeNumber(values.events, 'events'), wholeNumber(values.kills, 'kills')]
-  const dead = wholeNumber(values.dead, 'dead')
-  console.log(`webhooks, seed ${seed}: ${events} events, ${kills} kills, ${dead} dead endpoints`)
-  return tortureWebhooks({ seed, events, kills, dead, crowdTips })
+if (values.help) {
+  process.stdout.write(help)
+} else {
+  const chosen = campaigns[values.only]
+  if (!chosen) throw new Error(`there is no campaign named ${values.only}`)
+  const began = Date.now()
+  const failed =
+    values.plant === 'all' ? await findAll(chosen) : isRed(await torture(chosen, values.plant))
+  console.log(`${failed ? 'FAILED' : 'ok'} after ${((Date.now() - began) / 1_000).toFixed(0)} s`)
+  process.exitCode = failed ? 1 : 0
 }
 
-function torture(plant: string | undefined): Promise<Findings> {
+function torture(campaign: Campaign, plant: string | undefined): Promise<Findings> {
   console.log(`${values.only}${plant ? ` with ${plant}` : ''}, seed ${seed}`)
-  if (plant) return torturePlanted(plant, seed)
-  return values.only === 'model' ? tortureModel({ seed, runs }) : tortureContracts({ seed, runs })
+  if (plant === undefined) return campaign.torture()
+  if (!campaign.torturePlanted) throw new Error(`no bugs are planted for ${values.only}`)
+  return campaign.torturePlanted(plant)
 }
 
 function isRed({ operations, isIdle, failures }: Findings): boolean {
@@ -67,13 +103,13 @@ function isRed({ operations, isIdle, failures }: Findings): boolean {
   return isIdle || failures.length > 0
 }
 
-async function findAll(): Promise<boolean> {
+async function findAll(campaign: Campaign): Promise<boolean> {
   const missed: string[] = []
-  for (const plant of Object.keys(plants)) {
-    const { isIdle, failures } = await torture(plant)
+  for (const plant of campaign.plants) {
+    const { isIdle, failures } = await torture(campaign, plant)
     if (isIdle || failures.length === 0) missed.push(plant)
   }
-  const count = Object.keys(plants).length
+  const count = campaign.plants.length
   console.log(`${count - missed.length} of ${count} planted bugs found`)
   if (missed.length > 0) console.log(`not found: ${missed.join(', ')}`)
   return count === 0 || missed.length > 0

@@ -14,6 +14,8 @@ export type Part = {
   stop(): Promise<number | null>
   /** Ends it at once, as a crash would. */
   kill(): Promise<void>
+  /** Resolves with its exit code when it has ended, by itself too; null after a signal. */
+  ended: Promise<number | null>
   /** What it last said on standard error. */
   complaints(): string
 }
@@ -22,7 +24,7 @@ const stopMs = 15_000
 const keptComplaints = 40
 
 /**
- * Starts a script under this Node and waits for its line `{"listening":"<url>"}`.
+ * Starts a script under this Node and waits for its line `{"listening":"<url>"}`. `onLine` hears all that it prints.
  *
  * @throws Error with what the process said when it ends before that.
  */
@@ -30,17 +32,20 @@ export async function startPart(
   name: string,
   args: readonly string[],
   env: NodeJS.ProcessEnv = {},
+  onLine: (line: string) => void = () => undefined,
 ): Promise<Part> {
   const child = spawn(process.execPath, args, {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const complaints: string[] = []
+  const ended = new Promise<number | null>((resolve) => child.on('exit', resolve))
   createInterface({ input: child.stderr }).on('line', (line) => {
+    onLine(line)
     complaints.push(line)
     if (complaints.length > keptComplaints) complaints.shift()
   })
-  const url = await listening(child, { name, complaints })
+  const url = await listening(child, { name, complaints, onLine })
   return {
     name,
     url,
@@ -49,13 +54,18 @@ export async function startPart(
     async kill() {
       await end(child, 'SIGKILL')
     },
+    ended,
     complaints: () => complaints.join('\n'),
   }
 }
 
 function listening(
   child: ChildProcess,
-  { name, complaints }: { name: string; complaints: string[] },
+  {
+    name,
+    complaints,
+    onLine,
+  }: { name: string; complaints: string[]; onLine: (line: string) => void },
 ) {
   return new Promise<string>((resolve, reject) => {
     child.on('error', reject)
@@ -64,6 +74,7 @@ function listening(
     })
     if (!child.stdout) return
     createInterface({ input: child.stdout }).on('line', (line) => {
+      onLine(line)
       const url = listeningUrl(line)
       if (url) resolve(url)
     })

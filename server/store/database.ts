@@ -4,6 +4,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Level } from 'level'
 import type { Address } from 'viem'
+import { assertLogIntact } from './log-check.ts'
 import type { Database, Row } from './table.ts'
 import { table } from './table.ts'
 
@@ -17,13 +18,15 @@ const ownership = table<Ownership>('meta')
 /**
  * Opens the data directory, creating it when it is not there.
  *
- * @throws Error when another process holds it, or it belongs to another hub or format; the message says which.
+ * @throws Error when another process holds it, it belongs to another hub or format, or its log is damaged; the message says
+ * which.
  */
 export async function openDatabase(
   directory: string,
   owner: Omit<Ownership, 'format'>,
 ): Promise<Database> {
   await mkdir(directory, { recursive: true, mode: 0o700 })
+  await assertLogIntact(join(directory, 'level'))
   const db: Database = new Level<string, Uint8Array>(join(directory, 'level'), {
     valueEncoding: 'view',
   })

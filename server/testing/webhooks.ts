@@ -52,7 +52,7 @@ export async function openHooks(
     randomBytes,
     terms: { ...usualTerms, ...terms },
     logFailure: (_what, cause) => failures.push(cause),
-    onFailure: (cause) => failures.push(cause),
+    onStorageFailure: (cause) => failures.push(cause),
   })
   webhooks.start()
   return {
