@@ -177,9 +177,10 @@ function isSameHash(a: Uint8Array, b: Uint8Array): boolean {
   return first === second
 }
 
+/** What stands before the first group is named as group 0 or as the first one. */
 function nameFault(refusal: string, group: number): string | undefined {
   const [, named] = /damaged: group (\d+),/.exec(refusal) ?? []
-  if (Number(named) === Math.max(group, 1)) return undefined
+  if ([group, Math.max(group, 1)].includes(Number(named))) return undefined
   return `group ${group} was hit, the refusal is "${refusal}"`
 }
 
