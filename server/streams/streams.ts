@@ -138,8 +138,9 @@ export function createStreams(deps: StreamDeps): Streams {
     }
     if (current) throw streamOpen(current)
     if (book.count() + checking >= limits.maxOpen) {
-      const values = { open: book.count() }
-      throw new HubError('too_many_requests', `${book.count()} streams are open`, { values })
+      const open = book.count() + checking
+      const detail = `${open} streams are open or being opened`
+      throw new HubError('too_many_requests', detail, { values: { open } })
     }
     deps.assertOpen()
     assertBase(commitment, channels.amounts(channel))
