@@ -1,8 +1,7 @@
 // The life of a tip: cheap refusals in their order, the one rule for money, the signature, one commit (R1, R2, R5, R13).
 
 import type { Address, Hex } from 'viem'
-import { bytesToHex, hexToBytes } from 'viem'
-import { larger, smaller } from '#protocol/amount.ts'
+import { hexToBytes } from 'viem'
 import { HubError } from '#protocol/errors.ts'
 import { keccak } from '#protocol/keccak.ts'
 import type { ChannelAmounts, TipsRequest } from '#protocol/messages/tips.ts'
@@ -25,8 +24,8 @@ import { readCommitted } from '../store/group-log.ts'
 import type { LateRow } from '../store/late-rows.ts'
 import type { Database, Row } from '../store/table.ts'
 import type { OpenStream } from '../streams/stream.ts'
-import { tickedTotal, worthOf } from '../streams/stream.ts'
 import type { StreamBook } from '../streams/stream-book.ts'
+import { amountsWithout, chargeable, ticksProof } from '../streams/stream-end.ts'
 import type { StoredBasket, TipFees } from './basket-change.ts'
 import {
   basketLegs,
@@ -246,18 +245,10 @@ function commitStream(
   channel: Channel,
   { stream, named }: { stream: OpenStream; named: NamedTip },
 ): Promise<BasketReceipt> {
-  const { signature, commitment, ticks, preimage } = stream
-  const maxClaimableAmount = worthOf(stream)
-  const proof: CeilingProof = {
-    kind: 'ticks',
-    maxClaimableAmount,
-    commitment,
-    signature,
-    ticks,
-    preimage: bytesToHex(preimage),
-  }
+  const proof = ticksProof(stream)
   const closed = deps.streams.close(stream, named.id)
   const charged = deps.channels.update(charge(channel, { added: tipsTotal(named.tips), proof }))
+  const { signature, maxClaimableAmount } = proof
   const basket = { ...named, signature, maxClaimableAmount }
   return commitBasket(deps, channel, { basket, late: [], rows: [...closed, charged] })
 }
@@ -291,13 +282,6 @@ function commitBasket(
   return committed.then((proved) => ({ basketId: id, ...proved }))
 }
 
-/** What was ticked, cut to what can be claimed: a thief's claim may have charged the channel above its rule since. */
-function chargeable(channel: Channel, stream: OpenStream): bigint {
-  const claimable = larger(channel.proof?.maxClaimableAmount ?? 0n, worthOf(stream))
-  const room = claimable > channel.charged ? claimable - channel.charged : 0n
-  return smaller(tickedTotal(stream), room)
-}
-
 /** What can be refused without looking at the channel's amounts. */
 function assertTakes(deps: BasketDeps, { tips }: TipsRequest) {
   assertTips(deps, tips)
@@ -311,22 +295,10 @@ function assertAffordable(
 ) {
   const ended = streams.endedBy(channel.id, tips)
   const amounts = channels.amounts(channel)
-  assertCovered(ended ? withoutStream(amounts, ended) : amounts, {
+  assertCovered(ended ? amountsWithout(ended, amounts) : amounts, {
     added: tipsTotal(tips),
     offered: maxClaimableAmount,
   })
-}
-
-/** The amounts without what a stream holds, whose money was covered when it was ticked, whatever has left the escrow since. */
-function withoutStream(amounts: ChannelAmounts, stream: OpenStream): ChannelAmounts {
-  const { charged, held, available } = amounts
-  const freed = tickedTotal(stream)
-  return {
-    ...amounts,
-    held: held - freed,
-    escrowCap: larger(amounts.escrowCap, charged + held),
-    available: available + freed,
-  }
 }
 
 function assertTips(deps: BasketDeps, tips: TipsRequest['tips']) {
