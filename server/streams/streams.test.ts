@@ -60,6 +60,15 @@ describe('createStreams', function () {
     await assertSound()
   })
 
+  /** The books on a disk that is held as soon as it is told to be slow. */
+  async function slowDisk() {
+    const { door, letGo, isHolding } = heldDoor()
+    const isSlow = { now: false }
+    const pass = (write: () => Promise<void>, options: unknown) =>
+      isSlow.now ? door(write, options) : write()
+    return { isSlow, letGo, isHolding, slow: await open(withDoor(disk.db, pass)) }
+  }
+
   /** The books agree with the channels, whatever was ticked (I5). */
   async function assertSound() {
     let unclaimed = 0n
@@ -120,6 +129,47 @@ describe('createStreams', function () {
       assert.deepEqual(await again(), { number, ticks: 3, amount: 30n })
       await restart()
       assert.deepEqual(await again(), { number, ticks: 3, amount: 30n })
+    })
+
+    it('says how far a stream is when that is on disk, and not before (R5)', async () => {
+      const { isSlow, slow, letGo } = await slowDisk()
+      const { commitment, signature, paying } = await commitTo(await bookChannel(slow, chain), {
+        to: creator,
+      })
+      const request = { commitment, signature, session: ann }
+      const { number } = await slow.streams.open(request)
+      isSlow.now = true
+      const revealed = slow.streams.reveal(number, ann, paying(1))
+      let answered = false
+      const again = slow.streams.open(request).then((view) => {
+        answered = true
+        return view
+      })
+      await settleTurns()
+      assert.equal(answered, false)
+      letGo()
+      assert.equal((await again).ticks, 1)
+      await revealed
+      await slow.checks.stop()
+      await restart()
+    })
+
+    it('lets nothing be paid on a stream, and does not end it, before its opening is on disk', async () => {
+      const { isSlow, slow, isHolding, letGo } = await slowDisk()
+      const channel = await bookChannel(slow, chain)
+      const { commitment, signature, paying } = await commitTo(channel, { to: creator })
+      isSlow.now = true
+      const opened = slow.streams.open({ commitment, signature, session: ann })
+      while (!isHolding()) await settleTurns()
+      const [{ number = 0 } = {}] = [...slow.streamBook.all()]
+      const early = slow.streams.reveal(number, ann, paying(1))
+      await assert.rejects(early, isCode('unknown_stream', { number }))
+      await slow.streams.endSession(ann)
+      letGo()
+      assert.equal((await opened).number, number)
+      await slow.streams.reveal(number, ann, paying(1))
+      await slow.checks.stop()
+      await restart()
     })
 
     it('opens one stream for one commitment that is sent many times at once (R22)', async () => {
@@ -226,13 +276,10 @@ describe('createStreams', function () {
     it('answers when the preimage is on disk and not before; of a stream in a group, the newest is (R23)', async () => {
       const channel = await bookChannel(books, chain)
       const { commitment, signature, paying } = await commitTo(channel, { to: creator })
-      const held = heldDoor()
-      const isOpen = { now: false }
-      const slow = await open(
-        withDoor(disk.db, (write, options) => (isOpen.now ? held.door(write, options) : write())),
-      )
+      const held = await slowDisk()
+      const { slow } = held
       const { number } = await slow.streams.open({ commitment, signature, session: ann })
-      isOpen.now = true
+      held.isSlow.now = true
       let answers = 0
       const reveals = [1, 2, 5, 6].map(async (ticks) => {
         await slow.streams.reveal(number, ann, paying(ticks))
@@ -482,6 +529,17 @@ describe('createStreams', function () {
         await assert.rejects(late, isCode('stream_closed', values))
       }
       assert.equal(chargedOf(channel), 60n)
+    })
+
+    it('stays the end when rows that follow from its ticks are written much later', async () => {
+      const channel = await bookChannel(books, chain)
+      const { reveal, number } = await openStream(channel)
+      await reveal(1)
+      await books.streams.end(number)
+      for (let group = 0; group < 260; group += 1) await books.log.commit({})
+      await restart()
+      assert.deepEqual([...books.streamBook.all()], [])
+      assert.deepEqual([chargedOf(channel), amounts(channel).held], [10n, 0n])
     })
 
     it('charges nothing when nothing was ticked', async () => {
