@@ -60,6 +60,9 @@ export type Streams = {
   sweep(): Promise<void>
 }
 
+/** How many streams the hub ends in one go: about 20 ms of work. */
+const endsAtOnce = 200
+
 export type StreamDeps = RecipientDeps & {
   log: GroupLog
   channels: ChannelRegistry
@@ -182,9 +185,13 @@ export function createStreams(deps: StreamDeps): Streams {
     return charged + held > escrowCap
   }
 
+  /** Some at a time, with the disk between them, so that the end of many keeps nobody waiting. */
   async function endAll(isOver: (stream: OpenStream) => boolean) {
     const over = [...book.all()].filter((stream) => stream.isOnDisk && isOver(stream))
-    await Promise.all(over.map((stream) => baskets.endStream(stream)))
+    while (over.length > 0) {
+      const some = over.splice(0, endsAtOnce)
+      await Promise.all(some.filter(isOver).map((stream) => baskets.endStream(stream)))
+    }
   }
 }
 
