@@ -44,7 +44,7 @@ describe('createStreams', function () {
   const open = (db = disk.db) =>
     openBooks(chain, db, {
       now: () => clock,
-      limits: { maxOpen: 25, maxTicksPerReveal: 8, idleMs: 60_000 },
+      limits: { maxOpen: 205, maxTicksPerReveal: 8, idleMs: 60_000 },
     })
 
   /** As a crash and a start would: memory is gone, the disk stays. */
@@ -241,10 +241,10 @@ describe('createStreams', function () {
 
     it('lets as many streams be open as the limit, and one more when one ends', async () => {
       const streams = []
-      for (let opened = 0; opened < 25; opened += 1)
+      for (let opened = 0; opened < 205; opened += 1)
         streams.push(await openStream(await bookChannel(books, chain)))
       const more = await bookChannel(books, chain)
-      await assert.rejects(openStream(more), isCode('too_many_requests', { open: 25 }))
+      await assert.rejects(openStream(more), isCode('too_many_requests', { open: 205 }))
       await books.streams.end(streams[0]?.number ?? 0)
       await openStream(more)
     })
