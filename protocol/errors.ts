@@ -97,6 +97,49 @@ export const errorTable = {
     'The signature is not the authorizer’s',
     'Sign with the payerAuthorizer of the channel, 65 bytes, v 27 or 28.',
   ],
+  base_too_low: [
+    409,
+    'The base of the commitment is below what is charged and held',
+    'Commit again with baseAmount of at least "needed".',
+  ],
+  stream_open: [409, 'The channel has an open stream', 'End that stream first.'],
+  root_used: [
+    409,
+    'The root is that of another commitment',
+    'Commit again with a fresh seed and its root.',
+  ],
+  unknown_stream: [404, 'The hub knows no such stream', 'Open it first.'],
+  stream_closed: [
+    409,
+    'The stream has ended',
+    'Ask for the receipt of "basketId", if there is one; for more ticks, open a new stream.',
+  ],
+  not_your_stream: [
+    403,
+    'The stream was opened by another session',
+    'Reveal in the session that opened it, or wait until it is idle and open a new one.',
+  ],
+  stream_mismatch: [
+    409,
+    'The basket does not end the stream with what was ticked',
+    'Sign one tip of "amount" to "to" with the root as ref, and no message.',
+  ],
+  tick_not_forward: [409, 'The ticks are paid already', 'Reveal more ticks than "known".'],
+  beyond_commitment: [
+    422,
+    'The commitment is to fewer ticks',
+    'Reveal at most "maxTicks", then open a new stream.',
+  ],
+  tick_jump_too_far: [
+    422,
+    'The reveal pays too many ticks at once',
+    'Reveal at most "maxJump" ticks more than "known".',
+  ],
+  wrong_preimage: [
+    422,
+    'The preimage does not pay these ticks, and the stream has ended',
+    'What was proved before is charged. Open a new stream.',
+  ],
   deposit_too_small: [422, 'The deposit is below the minimum', 'Deposit at least "minimum".'],
   relay_fee_missing: [
     422,

@@ -125,7 +125,7 @@ export function tickFault(
 }
 
 /** Follows the chain of a base: each link is keccak256(preimage ‖ channelId ‖ baseAmount), 32 bytes each. */
-function linksOf({ channelId, baseAmount }: TickBase) {
+export function linksOf({ channelId, baseAmount }: TickBase) {
   const words = layWords([0n, channelId, baseAmount])
   return (preimage: Uint8Array, steps: number): Uint8Array => {
     let link = preimage

@@ -7,6 +7,7 @@ import { z } from 'zod'
 import type { Currency } from '#protocol/amount.ts'
 import { currencyDigits, parseAmount } from '#protocol/amount.ts'
 import { address, hash } from '#protocol/messages/wire.ts'
+import { ticksPerCommitment } from '#protocol/tick.ts'
 import type { Deployment } from './chain/deployment.ts'
 import { readDeployment } from './chain/deployment.ts'
 import type { DepositTerms } from './channels/deposits.ts'
@@ -55,6 +56,17 @@ const environment = z.object({
   ),
   JANDON_RESERVES_MS: number(3_600_000, 2 ** 31).describe('pause between reserve checks, ms'),
   JANDON_MAX_WAITING: number(10_000, 1_000_000).describe('requests that may wait for the disk'),
+  JANDON_MAX_STREAMS: number(10_000, 1_000_000).describe('streams of ticks that may be open'),
+  JANDON_TICKS_PER_REVEAL: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(ticksPerCommitment.maximum)
+    .default(64)
+    .describe('ticks that one reveal may pay'),
+  JANDON_STREAM_IDLE_MS: number(60_000, 86_400_000).describe(
+    'the hub ends a stream after this long without a tick, ms',
+  ),
   JANDON_SIGNATURE_WORKERS: z.coerce
     .number()
     .int()

@@ -47,6 +47,8 @@ import { createGroupLog } from './store/group-log.ts'
 import { createLateRows } from './store/late-rows.ts'
 import { lateGroups, loadBalances, walkGroups } from './store/start-up.ts'
 import { loadTipIndex } from './store/tip-index.ts'
+import { loadStreamBook } from './streams/stream-book.ts'
+import { createStreams } from './streams/streams.ts'
 
 /** What comes from outside: time, randomness, the hub's own address, and where reports of trouble go. */
 export type Surroundings = {
@@ -123,11 +125,13 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     reserves.assertEqual()
   }
   const separatorOf = separators(identity.chainId)
+  const streamBook = await loadStreamBook({ db, lateRows, channels, at: now() })
   const baskets = createBaskets({
     db,
     log,
     balances,
     channels,
+    streams: streamBook,
     creators,
     vaultAccounts,
     backend,
@@ -136,6 +140,23 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     fees,
     now,
     maxInProgress: config.JANDON_MAX_WAITING,
+    assertOpen,
+  })
+  const streams = createStreams({
+    log,
+    channels,
+    creators,
+    baskets,
+    book: streamBook,
+    checks,
+    separatorOf,
+    fees,
+    limits: {
+      maxOpen: config.JANDON_MAX_STREAMS,
+      maxTicksPerReveal: config.JANDON_TICKS_PER_REVEAL,
+      idleMs: config.JANDON_STREAM_IDLE_MS,
+    },
+    now,
     assertOpen,
   })
   const background = runner.background
@@ -268,6 +289,7 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     reserves,
     sessions,
     sockets,
+    streams,
     webhooks,
     tipLists: createTipLists({ db, tipIndex, channels, vaultAccounts }),
     info: () => hubInfo(config, { epoch, group: log.head().number, backend: backend.name }),
@@ -289,6 +311,7 @@ export async function openHub(config: Config, surroundings: Surroundings) {
         jandon_block: follower.cursor(),
         jandon_group: log.head().number,
         jandon_channels: channels.count(),
+        jandon_streams: streamBook.count(),
         process_cpu_seconds_total: cpuSeconds(),
         process_resident_memory_bytes: process.memoryUsage.rss(),
         jandon_sockets: sockets.count(),
@@ -302,6 +325,7 @@ export async function openHub(config: Config, surroundings: Surroundings) {
       await reserves.check()
       gate.open()
       runner.loop('chain', followChain, config.JANDON_POLL_MS)
+      runner.loop('streams', streams.sweep, config.JANDON_POLL_MS)
       runner.loop('claims', settleWhenDue, config.JANDON_POLL_MS)
       runner.loop('reserves', async () => void (await reserves.check()), config.JANDON_RESERVES_MS)
       if (desk) runner.loop('bank', desk.tick, config.JANDON_POLL_MS)

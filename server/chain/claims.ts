@@ -3,8 +3,9 @@
 import type { Address, Hex, PublicClient } from 'viem'
 import { encodeFunctionData } from 'viem'
 import { creatorVaultAbi, hubAccountAbi, paymentChannelsAbi } from '#protocol/abi.ts'
+import { HubError } from '#protocol/errors.ts'
 import { packClaims } from '#protocol/packed-claim.ts'
-import type { CeilingProof, Channel } from '../channels/channel.ts'
+import type { CeilingProof, Channel, TicksProof, VoucherProof } from '../channels/channel.ts'
 import type { ChannelRegistry } from '../channels/registry.ts'
 import type { VaultAccounts } from '../creators/vault-accounts.ts'
 import { accounts } from '../ledger/accounts.ts'
@@ -30,8 +31,8 @@ export type Settlement = {
 
 const settlementRows = table<Settlement>('settlement')
 
-/** Bounds of one transaction, by measured gas. */
-const rowsPerTransaction = { claims: 100, credits: 100 }
+/** Bounds of one transaction, by measured gas: a claim of ticks costs up to 140,000 for its hashes. */
+const rowsPerTransaction = { claims: 100, tickClaims: 16, credits: 100 }
 
 export type Claims = {
   /** Settles everything that can be settled now; answers with the transactions, mined and booked. */
@@ -62,6 +63,9 @@ export type ClaimDeps = {
 }
 
 type Credit = { account: Address; amount: bigint }
+
+/** A channel with the voucher that its claim shows. */
+type ShownChannel = Channel & { proof: VoucherProof }
 
 type Plan = { token: Address; claims: Channel[]; claimed: bigint; credits: Credit[] }
 
@@ -95,35 +99,78 @@ export function createClaims(deps: ClaimDeps): Claims {
 
 async function settleAll(deps: ClaimDeps): Promise<Settlement[]> {
   const done: Settlement[] = []
-  for (const { address } of deps.deployment.tokens) done.push(...(await settleToken(deps, address)))
-  return done
-}
-
-/** One transaction after the other until nothing is left to settle in a token, or one fails. */
-async function settleToken(deps: ClaimDeps, token: Address): Promise<Settlement[]> {
-  const done: Settlement[] = []
-  const tried = new Set<string>()
-  while (done.at(-1)?.state !== 'failed') {
-    const plan = planSettlement(deps, token, tried)
-    if (plan.claims.length === 0 && plan.credits.length === 0) break
-    for (const { id } of plan.claims) tried.add(id)
-    for (const { account } of plan.credits) tried.add(account)
-    done.push(await settlePlan(deps, plan))
-  }
+  const refused: HubError[] = []
+  for (const { address } of deps.deployment.tokens)
+    done.push(...(await settleToken(deps, address, refused)))
+  const [first] = refused
+  if (first) throw first
   return done
 }
 
 /**
- * Which channels to claim and whom to credit, of those not yet `tried` in this run: a row that the chain skips is not sent
- * again and again. Credits never exceed what the claims bring and the vault holds free.
+ * One transaction after the other until nothing is left to settle in a token, or one fails. Unlike a packed row, a claim of
+ * ticks that the chain refuses takes the others of its transaction with it: then they go one by one, and what is refused
+ * alone is left out and told at the end.
  */
-function planSettlement(deps: ClaimDeps, token: Address, tried: ReadonlySet<string>): Plan {
+async function settleToken(
+  deps: ClaimDeps,
+  token: Address,
+  refused: HubError[],
+): Promise<Settlement[]> {
+  const done: Settlement[] = []
+  const tried = new Set<string>()
+  let { tickClaims } = rowsPerTransaction
+  while (done.at(-1)?.state !== 'failed') {
+    const plan = planSettlement(deps, token, { tried, tickClaims })
+    if (plan.claims.length === 0 && plan.credits.length === 0) break
+    const outcome = await trySettling(deps, plan)
+    if (!(outcome instanceof HubError)) done.push(outcome)
+    else if (plan.claims.length === 1) refused.push(outcome)
+    if (outcome instanceof HubError && plan.claims.length > 1) tickClaims = 1
+    else markTried(plan, outcome, tried)
+  }
+  return done
+}
+
+/** What was settled is not tried again; of a refused claim only the claim is not, as its credits may go with another. */
+function markTried({ claims, credits }: Plan, outcome: Settlement | HubError, tried: Set<string>) {
+  for (const { id } of claims) tried.add(id)
+  if (outcome instanceof HubError) return
+  for (const { account } of credits) tried.add(account)
+}
+
+/** Settles a plan, or answers with the chain's refusal of its claims of ticks. */
+async function trySettling(deps: ClaimDeps, plan: Plan): Promise<Settlement | HubError> {
+  try {
+    return await settlePlan(deps, plan)
+  } catch (cause) {
+    if (isRefusedTicks(plan, cause)) return cause
+    throw cause
+  }
+}
+
+function isRefusedTicks({ claims }: Plan, cause: unknown): cause is HubError {
+  return claims.some(isOfTicks) && cause instanceof HubError && cause.code === 'chain_refused'
+}
+
+/**
+ * Which channels to claim and whom to credit, of those not yet `tried` in this run: a row that the chain skips is not sent
+ * again and again. Claims of ticks come when no packed ones are left. Credits never exceed what the claims bring and the vault
+ * holds free.
+ */
+function planSettlement(
+  deps: ClaimDeps,
+  token: Address,
+  { tried, tickClaims }: { tried: ReadonlySet<string>; tickClaims: number },
+): Plan {
   const { channels, balances, deployment } = deps
-  const claims = [...channels.all()]
+  const claimable = [...channels.all()]
     .filter((channel) => channel.config.token === token && !tried.has(channel.id))
     .filter((channel) => isClaimable(channel, deployment))
     .sort((a, b) => compare(b.charged - b.totalClaimed, a.charged - a.totalClaimed))
-    .slice(0, rowsPerTransaction.claims)
+  const packed = claimable.filter((channel) => !isOfTicks(channel))
+  const claims =
+    packed.length > 0 ? packed.slice(0, rowsPerTransaction.claims) : claimable.slice(0, tickClaims)
   const claimed = claims.reduce((sum, channel) => sum + claimOf(channel) - channel.totalClaimed, 0n)
   const book = (account: string) => balanceOf(balances, account, token)
   const free = book(accounts.vault) + book(accounts.claimed) + book(accounts.suspense) + claimed
@@ -179,9 +226,17 @@ function encodeSettlement(
   { deployment, vaultAccounts, log, proofOf }: ClaimDeps,
   { token, claims, credits }: Plan,
 ): Hex {
-  const calls = [...groupByTerms(claims)].map((group) =>
-    encodeClaim(group, { deployment, proofOf }),
+  const shown = claims.map((channel) => ({ channel, proof: proofOf(channel) }))
+  const ticks = shown.flatMap(({ channel, proof }) =>
+    proof.kind === 'ticks' ? [encodeTickClaim(channel, proof)] : [],
   )
+  const packed = shown.flatMap(({ channel, proof }) =>
+    proof.kind === 'voucher' ? [{ ...channel, proof }] : [],
+  )
+  const calls = [
+    ...ticks,
+    ...[...groupByTerms(packed)].map((group) => encodeClaim(group, deployment)),
+  ]
   if (credits.length > 0) {
     const rows = credits.map(({ account, amount }) => ({
       account,
@@ -197,15 +252,29 @@ function encodeSettlement(
   return encodeFunctionData({ abi: hubAccountAbi, functionName: 'run', args: [calls] })
 }
 
+function encodeTickClaim(
+  channel: Channel,
+  { commitment: terms, signature, ticks, preimage }: TicksProof,
+): { target: Address; data: Hex } {
+  const { config, contract } = channel
+  const totalClaimed = claimOf(channel)
+  const data = encodeFunctionData({
+    abi: paymentChannelsAbi,
+    functionName: 'claimTicks',
+    args: [{ channel: config, terms, signature, preimage, ticks, totalClaimed }],
+  })
+  return { target: contract, data }
+}
+
 function encodeClaim(
-  channels: readonly Channel[],
-  { deployment, proofOf }: Pick<ClaimDeps, 'deployment' | 'proofOf'>,
+  channels: readonly ShownChannel[],
+  deployment: Deployment,
 ): { target: Address; data: Hex } {
   const [first] = channels
   if (!first) throw new Error('a claim without channels')
   const rows = channels.map((channel) => ({
     ...channel.config,
-    ...proofOf(channel),
+    ...channel.proof,
     claim: claimOf(channel),
   }))
   const { token, withdrawDelay } = first.config
@@ -218,7 +287,7 @@ function encodeClaim(
 }
 
 /** A packed claim holds channels of one contract and one withdraw delay. */
-function groupByTerms(channels: readonly Channel[]): Iterable<Channel[]> {
+function groupByTerms(channels: readonly ShownChannel[]): Iterable<ShownChannel[]> {
   return Map.groupBy(
     channels,
     ({ contract, config }) => `${contract}/${config.withdrawDelay}`,
@@ -228,6 +297,10 @@ function groupByTerms(channels: readonly Channel[]): Iterable<Channel[]> {
 /** What to claim up to: what was charged (R4), and never above what is in escrow. */
 function claimOf({ charged, balance }: Channel): bigint {
   return charged < balance ? charged : balance
+}
+
+function isOfTicks({ proof }: Channel): boolean {
+  return proof?.kind === 'ticks'
 }
 
 function isClaimable(channel: Channel, { channels }: Deployment): boolean {

@@ -66,7 +66,7 @@ describe('createFollower, on a real chain', function () {
 
   async function packedClaim({ id, config, contract }: FundedChannel) {
     const { proof, charged } = known(id)
-    assert.ok(proof)
+    assert.ok(proof?.kind === 'voucher')
     const rows = packClaims([{ ...config, ...proof, claim: charged }])
     const { receiver, receiverAuthorizer, token, withdrawDelay } = config
     const data = encodeFunctionData({

@@ -1,9 +1,12 @@
 // The life of a tip: cheap refusals in their order, the one rule for money, the signature, one commit (R1, R2, R5, R13).
 
 import type { Address, Hex } from 'viem'
+import { hexToBytes } from 'viem'
 import { HubError } from '#protocol/errors.ts'
+import { keccak } from '#protocol/keccak.ts'
 import type { ChannelAmounts, TipsRequest } from '#protocol/messages/tips.ts'
 import type { BasketReceipt } from '#protocol/receipt.ts'
+import type { Tip } from '#protocol/tip.ts'
 import {
   basketId,
   messageRef,
@@ -18,7 +21,11 @@ import type { Balances } from '../ledger/entry.ts'
 import { balanceOf } from '../ledger/entry.ts'
 import type { Committed, GroupLog } from '../store/group-log.ts'
 import { readCommitted } from '../store/group-log.ts'
-import type { Database } from '../store/table.ts'
+import type { LateRow } from '../store/late-rows.ts'
+import type { Database, Row } from '../store/table.ts'
+import type { OpenStream } from '../streams/stream.ts'
+import type { StreamBook } from '../streams/stream-book.ts'
+import { amountsWithout, chargeable, ticksProof } from '../streams/stream-end.ts'
 import type { StoredBasket, TipFees } from './basket-change.ts'
 import {
   basketLegs,
@@ -27,7 +34,7 @@ import {
   recipientAccount,
   recipientLedgerAccount,
 } from './basket-change.ts'
-import type { Channel } from './channel.ts'
+import type { CeilingProof, Channel } from './channel.ts'
 import { assertCovered, charge } from './channel.ts'
 import type { ChannelRegistry } from './registry.ts'
 import type { SignatureBackend } from './signature-backend.ts'
@@ -41,23 +48,30 @@ export type Baskets = {
   accept(request: TipsRequest): Promise<Accepted>
   /** Every check of `accept` short of accepting, on a channel as it would be; for deposits that bring a basket. */
   assertAcceptable(channel: Channel, request: TipsRequest): void
+  /**
+   * Charges what a stream ticked as one tip under its commitment, and ends it: the very basket that its payer would end it
+   * with, so that whoever sends that later gets the same receipt (R28). Nothing is charged when nothing was ticked.
+   */
+  endStream(stream: OpenStream): Promise<BasketReceipt | undefined>
   /** Whether a basket was accepted before or is being accepted: whoever sends it again pays nothing more (R2). */
   isKnown(id: Hex): boolean
   /** @throws HubError `unknown_basket` */
   find(id: Hex): { channelId: Hex; receipt: BasketReceipt }
 }
 
-export type BasketDeps = {
+/** Who may be paid. */
+export type RecipientDeps = { creators: Creators; fees: TipFees }
+
+export type BasketDeps = RecipientDeps & {
   db: Database
   log: GroupLog
   balances: Balances
   channels: ChannelRegistry
-  creators: Creators
+  streams: StreamBook
   vaultAccounts: VaultAccounts
   backend: SignatureBackend
   checks: SignatureChecks
   separatorOf: (contract: Address) => Hex
-  fees: TipFees
   now: () => number
   /** How many baskets may be in progress at once. */
   maxInProgress: number
@@ -66,6 +80,8 @@ export type BasketDeps = {
 }
 
 type NamedTips = { id: Hex; hashOfTips: Hex }
+
+type NamedTip = NamedTips & { tips: Tip[] }
 
 /** A basket that somebody waits for: how many do, where it stands if it was accepted before, and its commit once asked. */
 type InProgress = {
@@ -83,7 +99,7 @@ export function createBaskets(deps: BasketDeps): Baskets {
   return {
     async accept(request) {
       const channel = channels.get(request.channelId)
-      if (channel.refusal) throw channelRefusal(channel)
+      assertCredited(channel)
       const hashOfTips = tipsHash(request.tips)
       const id = basketId(channel.id, hashOfTips)
       const committed = await acceptOnce(channel, { ...request, id, hashOfTips })
@@ -94,7 +110,8 @@ export function createBaskets(deps: BasketDeps): Baskets {
       assertAffordable(deps, channel, request)
       assertSigned(deps, channel, request)
     },
-    isKnown: (id) => inProgress.get(id)?.committed !== undefined || basketRows.has(db, id),
+    endStream,
+    isKnown,
     find(id) {
       const stored = basketRows.get(db, id)
       if (!stored) {
@@ -107,6 +124,53 @@ export function createBaskets(deps: BasketDeps): Baskets {
       if (!first) throw new Error(`basket ${id} is known but holds no tip`)
       return { channelId: first.leaf.channelId, receipt }
     },
+  }
+
+  function isKnown(id: Hex): boolean {
+    return inProgress.get(id)?.committed !== undefined || basketRows.has(db, id)
+  }
+
+  /** Synchronous up to the commit, as it charges what the stream holds. A basket of the payer's that waits gets its receipt. */
+  async function endStream(stream: OpenStream): Promise<BasketReceipt | undefined> {
+    const { channelId } = stream.commitment
+    if (deps.streams.onChannel(channelId) !== stream) return undefined
+    deps.log.assertRoom()
+    const channel = channels.get(channelId)
+    const named = lastTip(channel, stream)
+    if (!named) {
+      await deps.log.commit({ rows: deps.streams.close(stream, null) })
+      return undefined
+    }
+    const mine = inProgress.get(named.id) ?? { waiting: 0, stored: undefined, committed: undefined }
+    inProgress.set(named.id, mine)
+    mine.waiting += 1
+    try {
+      mine.committed = commitStream(deps, channel, { stream, named })
+      return receiptOf(named.id, await mine.committed)
+    } finally {
+      leave(named.id, mine)
+    }
+  }
+
+  /**
+   * The tip that ends a stream, if it ticked. A payer may have sent the same tip before the stream began, to have its basket
+   * known already and the ticks for nothing: then another ref makes it another basket.
+   */
+  function lastTip(channel: Channel, stream: OpenStream): NamedTip | undefined {
+    const amount = chargeable(channel, stream)
+    if (amount === 0n) return undefined
+    const { to, root } = stream.commitment
+    for (let ref = root; ; ref = keccak(hexToBytes(ref))) {
+      const tips = [{ to, amount, ref }]
+      const hashOfTips = tipsHash(tips)
+      const id = basketId(channel.id, hashOfTips)
+      if (!isKnown(id)) return { id, hashOfTips, tips }
+    }
+  }
+
+  function leave(id: Hex, mine: InProgress) {
+    mine.waiting -= 1
+    if (mine.waiting === 0) inProgress.delete(id)
   }
 
   /** Whoever sends the same basket meanwhile waits for the same receipt, after a signature of their own (R2). */
@@ -128,8 +192,7 @@ export function createBaskets(deps: BasketDeps): Baskets {
       return await mine.committed
     } finally {
       count(onChannel, channel.id, -1)
-      mine.waiting -= 1
-      if (mine.waiting === 0) inProgress.delete(request.id)
+      leave(request.id, mine)
     }
   }
 
@@ -166,18 +229,59 @@ function acceptNew(
   channel: Channel,
   request: TipsRequest & NamedTips,
 ): Promise<Committed> {
-  const { log, channels, fees } = deps
+  const { log, channels, streams } = deps
   const { id, tips, signature, maxClaimableAmount, hashOfTips } = request
   deps.assertOpen()
   assertAffordable(deps, channel, request)
   log.assertRoom()
-  const at = deps.now()
+  const ended = streams.endedBy(channel.id, tips)
+  const rows = ended ? streams.close(ended, id) : []
+  const proof: CeilingProof = {
+    kind: 'voucher',
+    maxClaimableAmount,
+    tipsHash: hashOfTips,
+    signature,
+  }
+  const late = [channels.charge(charge(channel, { added: tipsTotal(tips), proof }))]
+  return commitBasket(deps, channel, { basket: request, late, rows })
+}
+
+/** The channel's row goes with the tip: a start could not tell its proof from the tip alone. */
+function commitStream(
+  deps: BasketDeps,
+  channel: Channel,
+  { stream, named }: { stream: OpenStream; named: NamedTip },
+): Promise<Committed> {
+  const proof = ticksProof(stream)
+  const closed = deps.streams.close(stream, named.id)
+  const charged = deps.channels.update(charge(channel, { added: tipsTotal(named.tips), proof }))
+  const { signature, maxClaimableAmount } = proof
+  const basket = { ...named, signature, maxClaimableAmount }
+  return commitBasket(deps, channel, { basket, late: [], rows: [...closed, charged] })
+}
+
+/** Writes a basket of a channel whose next state is taken over already. `channel` is the one before. */
+function commitBasket(
+  deps: BasketDeps,
+  channel: Channel,
+  {
+    basket,
+    late,
+    rows,
+  }: {
+    basket: Omit<TipsRequest, 'channelId'> & NamedTips
+    late: readonly LateRow[]
+    rows: readonly Row[]
+  },
+): Promise<Committed> {
+  const { log, fees } = deps
+  const { id } = basket
   const acceptedBefore = (account: Address) =>
     acceptedBy(deps, { account, token: channel.config.token })
-  const drafts = draftTips(channel, request, { id, at, fees, acceptedBefore })
-  const proof = { maxClaimableAmount, tipsHash: hashOfTips, signature }
+  const drafts = draftTips(channel, basket, { id, at: deps.now(), fees, acceptedBefore })
   return log.commit({
-    late: [channels.charge(charge(channel, { added: tipsTotal(tips), proof }))],
+    late,
+    rows,
     tips: drafts,
     legs: basketLegs(channel, drafts, { fees }),
     rowsAt: (place) => [basketRows.put(id, { ...place, count: drafts.length })],
@@ -191,11 +295,13 @@ function assertTakes(deps: BasketDeps, { tips }: TipsRequest) {
 }
 
 function assertAffordable(
-  { channels }: BasketDeps,
+  { channels, streams }: BasketDeps,
   channel: Channel,
   { tips, maxClaimableAmount }: TipsRequest,
 ) {
-  assertCovered(channels.amounts(channel), {
+  const ended = streams.endedBy(channel.id, tips)
+  const amounts = channels.amounts(channel)
+  assertCovered(ended ? amountsWithout(ended, amounts) : amounts, {
     added: tipsTotal(tips),
     offered: maxClaimableAmount,
   })
@@ -231,7 +337,8 @@ function assertFreshRefs(tips: TipsRequest['tips']) {
   }
 }
 
-function isRecipient({ creators, fees }: BasketDeps, to: Hex): boolean {
+/** Whether a `to` is the address of a registered creator or the hub's fee account (R8). */
+export function isRecipient({ creators, fees }: RecipientDeps, to: Hex): boolean {
   const account = recipientAccount(to)
   if (tipTo(account) !== to) return false
   return account === fees.account || creators.byAccount(account) !== undefined
@@ -280,9 +387,9 @@ function acceptedBy(
   return vaultAccounts.get(token, account).credited + owed
 }
 
-function channelRefusal({ id, refusal, config }: Channel): HubError {
+/** @throws HubError the channel's own refusal (R7) */
+export function assertCredited({ id, refusal, config }: Channel) {
+  if (!refusal) return
   const values = { channelId: id, ...config }
-  return new HubError(refusal ?? 'unknown_channel', `no credit is given on channel ${id}`, {
-    values,
-  })
+  throw new HubError(refusal, `no credit is given on channel ${id}`, { values })
 }

@@ -42,7 +42,7 @@ const config: ChannelConfig = {
 const fresh = newChannel(id, { config, contract: terms.contract, terms })
 
 function proofOf(maxClaimableAmount: bigint) {
-  return { maxClaimableAmount, tipsHash: id, signature: id }
+  return { kind: 'voucher' as const, maxClaimableAmount, tipsHash: id, signature: id }
 }
 
 function channelWith(change: Partial<Channel>): Channel {

@@ -7,9 +7,26 @@ import type { ChannelConfig } from '#protocol/channel.ts'
 import type { ErrorCode } from '#protocol/errors.ts'
 import { HubError } from '#protocol/errors.ts'
 import type { ChannelAmounts } from '#protocol/messages/tips.ts'
+import type { TickCommitment, Ticks } from '#protocol/tick.ts'
 
-/** The signature behind the ceiling: what a claim has to show. */
-export type CeilingProof = { maxClaimableAmount: bigint; tipsHash: Hex; signature: Hex }
+/** The signature behind the ceiling: what a claim has to show. `maxClaimableAmount` is what it makes claimable in all. */
+export type CeilingProof = VoucherProof | TicksProof
+
+/** A tip voucher over tips that hash to `tipsHash`. */
+export type VoucherProof = {
+  kind: 'voucher'
+  maxClaimableAmount: bigint
+  tipsHash: Hex
+  signature: Hex
+}
+
+/** A commitment, and the preimage for so many of its ticks. */
+export type TicksProof = Ticks & {
+  kind: 'ticks'
+  maxClaimableAmount: bigint
+  commitment: TickCommitment
+  signature: Hex
+}
 
 /** A withdrawal that the payer side has begun. `finalizeAfter` is in Unix seconds. */
 export type PendingWithdrawal = { amount: bigint; finalizeAfter: bigint }

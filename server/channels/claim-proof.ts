@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import type { Address, Hex } from 'viem'
+import { tickCommitmentDigest } from '#protocol/tick.ts'
 import { tipVoucherDigest } from '#protocol/tip.ts'
 import type { CeilingProof, Channel } from './channel.ts'
 import type { SignatureBackend } from './signature-backend.ts'
@@ -15,13 +16,22 @@ export function claimProof(
   { backend, separatorOf }: { backend: SignatureBackend; separatorOf: (contract: Address) => Hex },
 ): CeilingProof {
   const { id, contract, config, proof } = channel
-  assert.ok(proof, `channel ${id} is charged without a voucher`)
-  const digest = tipVoucherDigest({ channelId: id, ...proof }, separatorOf(contract))
+  assert.ok(proof, `channel ${id} is charged without a proof`)
+  const digest = digestOf(id, proof, separatorOf(contract))
   const signature = [proof.signature, withOtherV(proof.signature)].find(
     (candidate) => backend.recover(digest, candidate) === config.payerAuthorizer,
   )
-  assert.ok(signature, `the voucher kept for channel ${id} is not its payer's`)
+  assert.ok(signature, `the proof kept for channel ${id} is not its payer's`)
   return { ...proof, signature }
+}
+
+function digestOf(channelId: Hex, proof: CeilingProof, separator: Hex): Hex {
+  switch (proof.kind) {
+    case 'voucher':
+      return tipVoucherDigest({ channelId, ...proof }, separator)
+    case 'ticks':
+      return tickCommitmentDigest(proof.commitment, separator)
+  }
 }
 
 function withOtherV(signature: Hex): Hex {

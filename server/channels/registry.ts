@@ -9,7 +9,7 @@ import { lateTips } from '../store/start-up.ts'
 import type { Database, Row } from '../store/table.ts'
 import { table } from '../store/table.ts'
 import type { StoredTip } from '../store/tip-codec.ts'
-import type { Channel } from './channel.ts'
+import type { CeilingProof, Channel } from './channel.ts'
 import { assertSound, channelAmounts, charge } from './channel.ts'
 
 const channelRows = table<Channel>('channel')
@@ -88,13 +88,17 @@ export async function loadChannels(db: Database, lateRows: LateRows): Promise<Ch
     },
   }
 
-  /** Charges a tip that was committed after the channel's row was written: `charged` never falls, so it tells which. */
+  /**
+   * Charges a tip that was committed after the channel's row was written: `charged` never falls, so it tells which. The tip of
+   * a stream is never among them, because the row is written in its own group.
+   */
   function takeUp({ leaf, note }: StoredTip) {
     const channel = channels.get(leaf.channelId)
     assert.ok(channel, `channel ${leaf.channelId} has tips, but no row`)
     if (leaf.chargedAfter <= channel.charged) return
     const { maxClaimableAmount, tipsHash } = note
-    const proof = { maxClaimableAmount, tipsHash, signature: leaf.voucherSignature }
+    const voucher = { maxClaimableAmount, tipsHash, signature: leaf.voucherSignature }
+    const proof: CeilingProof = { kind: 'voucher', ...voucher }
     lateRows.replayed(chargeLate(charge(channel, { added: leaf.amount, proof })))
   }
 

@@ -11,7 +11,7 @@ import { table } from './table.ts'
 /** What a data directory belongs to. It never changes; opening it as another hub is refused. */
 export type Ownership = { format: number; chainId: number; hubAccount: Address; channels: Address }
 
-export const dataFormat = 3
+export const dataFormat = 4
 
 const ownership = table<Ownership>('meta')
 

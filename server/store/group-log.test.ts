@@ -20,8 +20,10 @@ import {
 } from '../testing/disk.ts'
 import type { Committed } from './group-log.ts'
 import { readCommitted } from './group-log.ts'
-import { groups, ledgerEntries, readTips } from './group-rows.ts'
-import { table } from './table.ts'
+import { groups, groupTicks, ledgerEntries, readTips } from './group-rows.ts'
+import type { LateRow } from './late-rows.ts'
+import { sortable, table } from './table.ts'
+import { decodeTicks } from './tick-codec.ts'
 
 const notes = table<string>('note')
 
@@ -248,6 +250,78 @@ describe('createGroupLog', () => {
       )
       assert.equal(balanceOf(balances, 'a', 'KRW'), 7n)
     })
+  })
+
+  describe('tick', () => {
+    const ticksOf = (stream: number, ticks: number) => ({
+      stream,
+      ticks,
+      preimage: new Uint8Array(32).fill(ticks),
+    })
+
+    it('writes the newest ticks of each stream of a group, and resolves after the sync (R5, R27)', async () => {
+      const { door, isHolding, letGo } = heldDoor()
+      const { log } = await openLog(withDoor(disk.db, door))
+      const taken = [ticksOf(7, 1), ticksOf(2 ** 40, 3), ticksOf(7, 2)].map((ticks) =>
+        log.tick(ticks, noteRow(String(ticks.stream))),
+      )
+      const watches = taken.map(watched)
+      await settleTurns()
+      assert.ok(isHolding())
+      assert.ok(watches.every(({ settled }) => !settled))
+      const later = log.tick(ticksOf(7, 5), noteRow('7'))
+      letGo()
+      await Promise.all([...taken, later])
+      const rows = [1, 2].map((group) => groupTicks.get(disk.db, sortable(group)))
+      const [first, second] = rows.map((row) => row && decodeTicks(row))
+      assert.deepEqual(first, [ticksOf(7, 2), ticksOf(2 ** 40, 3)])
+      assert.deepEqual(second, [ticksOf(7, 5)])
+    })
+
+    it('shares a group with changes', async () => {
+      const { log } = await openLog(disk.db)
+      const [, { header }] = await Promise.all([
+        log.tick(ticksOf(1, 1), noteRow('1')),
+        log.commit({ tips: [draftTip(randomHash())], entries: [entryOf('a', 1n)] }),
+      ])
+      assert.equal(header.number, 1n)
+      assert.equal(log.head().number, 1n)
+    })
+
+    it('writes the row that follows from ticks some groups late', async () => {
+      const { log } = await openLog(disk.db)
+      await log.tick(ticksOf(1, 1), noteRow('late'))
+      assert.equal(notes.get(disk.db, 'late'), undefined)
+      for (let group = 0; group < 260; group += 1) await log.commit({})
+      assert.equal(notes.get(disk.db, 'late'), 'late')
+    })
+
+    it('removes a late row that has no value by the time that it is written', async () => {
+      const { log } = await openLog(disk.db)
+      await log.commit({ rows: [notes.put('gone', 'x')] })
+      await log.tick(ticksOf(1, 1), { key: notes.keyOf('gone'), value: () => undefined })
+      for (let group = 0; group < 260; group += 1) await log.commit({})
+      assert.equal(notes.has(disk.db, 'gone'), false)
+    })
+
+    it('rejects what a failed write holds, what waits behind it, and what comes after (R5)', async () => {
+      let fail = () => undefined as unknown
+      const holding = new Promise<void>((_, reject) => {
+        fail = () => reject(new Error('EIO'))
+      })
+      const { log } = await openLog(withDoor(disk.db, () => holding))
+      const taken = log.tick(ticksOf(1, 1), noteRow('1'))
+      await settleTurns()
+      const behind = log.tick(ticksOf(1, 2), noteRow('1'))
+      fail()
+      await assert.rejects(taken, isCode('storage_failed'))
+      await assert.rejects(behind, isCode('storage_failed'))
+      await assert.rejects(log.tick(ticksOf(1, 3), noteRow('1')), isCode('storage_failed'))
+    })
+
+    function noteRow(text: string): LateRow {
+      return { key: notes.keyOf(text), value: () => notes.row(text, text).value }
+    }
   })
 
   describe('commit, when a write fails', () => {

@@ -23,6 +23,7 @@ import {
   entryRows,
   eventRows,
   groups,
+  groupTicks,
   groupTips,
   newestGroup,
   readTips,
@@ -30,6 +31,8 @@ import {
 import type { LateRow, LateRows } from './late-rows.ts'
 import type { Database, Row, StoredRow } from './table.ts'
 import { sortable } from './table.ts'
+import type { StreamTicks } from './tick-codec.ts'
+import { encodeTicks } from './tick-codec.ts'
 import type { StoredTip, TipNote } from './tip-codec.ts'
 import { encodeTips, saltOf } from './tip-codec.ts'
 import type { TipIndex } from './tip-index.ts'
@@ -82,6 +85,11 @@ export type GroupLog = {
   assertRoom(): void
   /** Takes a change in call order. Resolves when it is on disk. */
   commit(change: Change): Promise<Committed>
+  /**
+   * Takes ticks of a stream, in call order with changes; `row` follows from them. Resolves when they are on disk. Of many
+   * ticks of one stream in a group the newest is written, and all of a group share one promise: ticks come by the thousand.
+   */
+  tick(ticks: StreamTicks, row: LateRow): Promise<void>
   /** The newest group on disk: its number and header hash. */
   head(): GroupHead
   /** Takes nothing more, and resolves when everything taken so far is on disk. */
@@ -100,10 +108,19 @@ type Waiting = {
   failed: (error: HubError) => void
 }
 
+/** The newest ticks of each stream in a group, and who waits for them. */
+type GroupTicks = {
+  newest: Map<number, StreamTicks>
+  written: Promise<void>
+  done: () => void
+  failed: (error: HubError) => void
+}
+
 type OpenGroup = {
   number: bigint
   waiting: Waiting[]
   tips: StoredTip[]
+  ticks: GroupTicks | undefined
   secret: Hex
   tipLegs: Balances
   entries: Entry[]
@@ -169,6 +186,14 @@ export function createGroupLog({
         writing ??= writeAll()
       })
     },
+    tick(ticks, row) {
+      if (failure) return Promise.reject(failure)
+      open.ticks ??= newTicks()
+      open.ticks.newest.set(ticks.stream, ticks)
+      lateRows.touch(row, open.number)
+      writing ??= writeAll()
+      return open.ticks.written
+    },
     head: () => head,
     async close() {
       failure ??= new HubError('stopping', 'the group log is closed')
@@ -217,10 +242,10 @@ export function createGroupLog({
   async function writeAll() {
     await Promise.resolve()
     let before = 0
-    while (open.waiting.length > 0 && failure?.code !== 'storage_failed') {
+    while ((open.waiting.length > 0 || open.ticks) && failure?.code !== 'storage_failed') {
       await fill(open, before)
       const group = open
-      before = group.waiting.length
+      before = sizeOf(group)
       open = newGroup(group.number + 1n, randomHash())
       await writeGroup(group)
     }
@@ -234,7 +259,7 @@ export function createGroupLog({
   async function fill(group: OpenGroup, before: number) {
     if (before < busyGroup) return
     const until = performance.now() + longestFillMs
-    while (group.waiting.length < fullGroup && performance.now() < until && !failure) {
+    while (sizeOf(group) < fullGroup && performance.now() < until && !failure) {
       await new Promise((resolve) => {
         setTimeout(resolve, 1)
       })
@@ -246,6 +271,7 @@ export function createGroupLog({
     const at = now()
     const journal = [
       ...tipsRow(group, epoch),
+      ...ticksRow(group),
       ...entryRows(group.number, [...tipsEntry(group, at), ...group.entries]),
     ]
     const header: GroupHeader = {
@@ -281,6 +307,7 @@ export function createGroupLog({
     const closed = { header, headerSignature, tips, levels }
     for (const { change, firstIndex, done } of group.waiting)
       done(committedIn(closed, { firstIndex, count: change.tips?.length ?? 0 }))
+    group.ticks?.done()
     onCommitted({ group: number, closedAt: header.closedAt, tips, events: events.events })
   }
 
@@ -293,6 +320,7 @@ export function createGroupLog({
       cause,
     })
     for (const { failed } of [...group.waiting, ...open.waiting]) failed(failure)
+    for (const { ticks } of [group, open]) ticks?.failed(failure)
     onFailure(cause)
   }
 }
@@ -310,7 +338,7 @@ export function readCommitted(
   return committedIn({ header, headerSignature, tips, levels }, { firstIndex, count })
 }
 
-/** The hash over a group's row of tips, if it has any, and its ledger entries, as they stand on disk. */
+/** The hash over a group's row of tips and row of ticks, if it has any, and its ledger entries, as they stand on disk. */
 export function journalHash(rows: readonly StoredRow[]): Hex {
   const running = rows.reduce<Uint8Array>(
     (hash, { key, value }) => keccakBytes(concatBytes([hash, stringToBytes(key), value])),
@@ -359,12 +387,37 @@ function tipsRow({ number, tips, secret }: OpenGroup, epoch: Hex): StoredRow[] {
   return [groupTips.row(sortable(number), encodeTips(tips, { epoch, secret }))]
 }
 
+function ticksRow({ number, ticks }: OpenGroup): StoredRow[] {
+  if (!ticks) return []
+  const { newest } = ticks
+  return [groupTicks.row(sortable(number), encodeTicks(newest.values(), newest.size))]
+}
+
+function newTicks(): GroupTicks {
+  let settle: Pick<GroupTicks, 'done' | 'failed'> | undefined
+  const written = new Promise<void>((done, failed) => {
+    settle = { done, failed }
+  })
+  return {
+    newest: new Map(),
+    written,
+    done: () => settle?.done(),
+    failed: (error) => settle?.failed(error),
+  }
+}
+
+/** How many wait for a group: changes, and streams that ticked. */
+function sizeOf({ waiting, ticks }: OpenGroup): number {
+  return waiting.length + (ticks?.newest.size ?? 0)
+}
+
 function newGroup(number: bigint, secret: Hex): OpenGroup {
   return {
     number,
     secret,
     waiting: [],
     tips: [],
+    ticks: undefined,
     tipLegs: new Map(),
     entries: [],
     events: [],

@@ -29,6 +29,8 @@ export const groups = table<StoredGroup>('group')
 export const newestGroup = table<NewestGroup>('newest-group')
 /** All tips of a group in one row, as `tip-codec.ts` packs them. */
 export const groupTips = bytesTable('tips')
+/** The newest ticks of a group's streams in one row, as `tick-codec.ts` packs them. */
+export const groupTicks = bytesTable('ticks')
 export const ledgerEntries = table<Entry>('entry')
 /** What an account holds after a group. It is written late: later groups may have changed it since. */
 export const ledgerBalances = table<{ amount: bigint; asOf: bigint }>('balance')

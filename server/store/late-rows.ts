@@ -9,10 +9,10 @@ const latestBy = 256n
 /** How many late rows one group may bring along, so that no group takes long. */
 const rowsPerGroup = 1_000
 
-/** `value` is asked when the row is written, and is told the group that it then is as of. */
+/** `value` is asked when the row is written, and is told the group that it then is as of; `undefined` removes the row. */
 export type LateRow = {
   key: string
-  value: (asOf: bigint) => Uint8Array
+  value: (asOf: bigint) => Uint8Array | undefined
   /** Told when the row is on disk. */
   written?: () => void
 }

@@ -6,7 +6,14 @@ import type { Disk } from '../testing/disk.ts'
 import { draftTip, openDisk, openLog, randomHash } from '../testing/disk.ts'
 import { writeSynced } from './database.ts'
 import type { StoredGroup } from './group-rows.ts'
-import { groups, groupTips, ledgerEntries, newestGroup, placeKey } from './group-rows.ts'
+import {
+  groups,
+  groupTicks,
+  groupTips,
+  ledgerEntries,
+  newestGroup,
+  placeKey,
+} from './group-rows.ts'
 import { createLateRows } from './late-rows.ts'
 import { lateGroups, loadBalances, walkedGroups, walkGroups } from './start-up.ts'
 import type { Row } from './table.ts'
@@ -27,11 +34,16 @@ describe('walkGroups', () => {
     await log.commit({ rows: [notes.put('a', 'x')] })
     await log.commit({ tips: [1n, 2n].map(() => draftTip(randomHash(), { message: 'hm' })) })
     await log.commit({ entries: [entryOf('c', 1n), entryOf('d', 2n)] })
-    await log.commit({ tips: [draftTip(randomHash())], entries: [entryOf('e', 3n)] })
+    await Promise.all([
+      log.commit({ tips: [draftTip(randomHash())], entries: [entryOf('e', 3n)] }),
+      ...[1, 2].map((stream) => log.tick({ stream, ticks: 3, preimage }, stale)),
+    ])
     await log.commit({ rows: [notes.put('b', 'x')] })
   })
   afterEach(() => disk.remove())
 
+  const preimage = new Uint8Array(32).fill(9)
+  const stale = { key: notes.keyOf('stale'), value: () => undefined }
   const last = 5
   const numbers = [1, 2, 3, 4, 5]
 
@@ -127,6 +139,26 @@ describe('walkGroups', () => {
     })
   }
 
+  it('names group 4 for each byte of its ticks that one bit is flipped in, and when they are cut or gone (I7)', async () => {
+    const key = sortable(4)
+    const row = groupTicks.get(disk.db, key)
+    assert.equal(row?.length, 88)
+    for (let offset = 0; offset < row.length; offset += 1) {
+      const changed = Uint8Array.from(row)
+      changed[offset] = (changed[offset] ?? 0) ^ (1 << (offset % 8))
+      await assertDamaged(4, [groupTicks.put(key, changed)])
+    }
+    await assertDamaged(4, [groupTicks.put(key, row.subarray(0, 44))])
+    await assertDamaged(4, [groupTicks.put(key, row.subarray(0, 50))])
+    await assertDamaged(4, [groupTicks.remove(key)])
+  })
+
+  it('names a group to which ticks were added (I7)', async () => {
+    const row = groupTicks.get(disk.db, sortable(4))
+    assert.ok(row)
+    await assertDamaged(3, [groupTicks.put(sortable(3), row)])
+  })
+
   it('names a group to which tips were added (I7)', async () => {
     const row = groupTips.get(disk.db, sortable(4))
     assert.ok(row)
@@ -166,6 +198,7 @@ describe('walkGroups', () => {
     assert.ok(tips)
     const strays = {
       tips: groupTips.put(sortable(9), tips),
+      ticks: groupTicks.put(sortable(7), new Uint8Array(44)),
       entry: ledgerEntries.put(placeKey(6n, 0), entryOf('x', 1n)),
       header: groups.put(sortable(6), stored(5)),
     }

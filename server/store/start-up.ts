@@ -11,6 +11,7 @@ import {
   balanceRow,
   groupRange,
   groups,
+  groupTicks,
   groupTips,
   ledgerBalances,
   ledgerEntries,
@@ -20,6 +21,8 @@ import {
 import type { LateRows } from './late-rows.ts'
 import type { Database } from './table.ts'
 import { sortable } from './table.ts'
+import type { StreamTicks } from './tick-codec.ts'
+import { decodeTicks } from './tick-codec.ts'
 import type { StoredTip } from './tip-codec.ts'
 
 /** How many groups back the start-up looks. */
@@ -61,10 +64,19 @@ export function* lateTips(db: Database): Generator<{ number: bigint; tips: Store
   }
 }
 
+/** The ticks of the late groups, oldest first. */
+export function* lateTicks(db: Database): Generator<StreamTicks> {
+  const { from, to } = lateGroups(db)
+  for (let group = from; group <= to; group += 1n) {
+    const row = groupTicks.get(db, sortable(group))
+    if (row) yield* decodeTicks(row)
+  }
+}
+
 /**
  * Walks the newest groups, newest first, and returns the last header, or `undefined` for a new data directory.
  *
- * @throws Error that names the newest group whose header, tips or entries are not as they were committed.
+ * @throws Error that names the newest group whose header, tips, ticks or entries are not as they were committed.
  */
 export async function walkGroups(db: Database): Promise<GroupHeader | undefined> {
   const newest = newestGroup.get(db, '')
@@ -96,14 +108,11 @@ async function assertRows(db: Database, { header }: StoredGroup) {
   if (leaves.length !== header.tipCount || bytesToHex(root) !== header.tipsRoot) {
     throw damaged(number, 'its tips are not the ones that were committed')
   }
-  const tips = await groupTips.rows(db, {
-    after: sortable(number - 1n),
-    before: `${sortable(number)}0`,
-    limit: 1,
-  })
+  const its = { after: sortable(number - 1n), before: `${sortable(number)}0`, limit: 1 }
+  const [tips, ticks] = [await groupTips.rows(db, its), await groupTicks.rows(db, its)]
   const entries = await ledgerEntries.rows(db, groupRange(number))
-  if (journalHash([...tips, ...entries]) !== header.journalHash) {
-    throw damaged(number, 'its tips or ledger entries are not the ones that were committed')
+  if (journalHash([...tips, ...ticks, ...entries]) !== header.journalHash) {
+    throw damaged(number, 'its tips, ticks or ledger entries are not the ones that were committed')
   }
 }
 
@@ -125,6 +134,7 @@ async function assertNothingBeyond(db: Database, last: bigint) {
   const strays = [
     ...(await groups.rows(db, { after, limit: 1 })),
     ...(await groupTips.rows(db, { after, limit: 1 })),
+    ...(await groupTicks.rows(db, { after, limit: 1 })),
     ...(await ledgerEntries.rows(db, { after, limit: 1 })),
   ]
   if (strays.length > 0) throw damaged(last + 1n, 'it has rows, but was never the newest group')

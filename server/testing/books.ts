@@ -4,10 +4,11 @@ import type { Address } from 'viem'
 import type { PrivateKeyAccount } from 'viem/accounts'
 import { hardhat } from 'viem/chains'
 import { channelsDomainSeparator } from '#protocol/channel.ts'
+import type { TipsRequest } from '#protocol/messages/tips.ts'
 import { lowerCase } from '#protocol/signature.ts'
 import { createFollower } from '../chain/follower.ts'
 import { createReserves } from '../chain/reserves.ts'
-import { createBaskets } from '../channels/baskets.ts'
+import { createBaskets, receiptOf } from '../channels/baskets.ts'
 import { loadChannels } from '../channels/registry.ts'
 import { createSignatureBackend } from '../channels/signature-backend.ts'
 import { createSignatureChecks } from '../channels/signature-checks.ts'
@@ -15,6 +16,9 @@ import { loadCreators } from '../creators/creators.ts'
 import { loadVaultAccounts } from '../creators/vault-accounts.ts'
 import { balanceOf } from '../ledger/entry.ts'
 import type { Database } from '../store/table.ts'
+import { loadStreamBook } from '../streams/stream-book.ts'
+import type { StreamLimits } from '../streams/streams.ts'
+import { createStreams } from '../streams/streams.ts'
 import type { ChainFixture, FundedChannel } from './chain.ts'
 import { signCreator, signTip } from './chain.ts'
 import { openLog } from './disk.ts'
@@ -27,7 +31,11 @@ export type Books = Awaited<ReturnType<typeof openBooks>>
 export async function openBooks(
   chain: ChainFixture,
   db: Database,
-  { confirmations = 0 }: { confirmations?: number } = {},
+  {
+    confirmations = 0,
+    now = Date.now,
+    limits = { maxOpen: 100, maxTicksPerReveal: 64, idleMs: 60_000 },
+  }: { confirmations?: number; now?: () => number; limits?: StreamLimits } = {},
 ) {
   const { deployment, client, token } = chain
   const { log, balances, lateRows } = await openLog(db)
@@ -68,20 +76,39 @@ export async function openBooks(
       throw cause
     },
   })
+  const separatorOf = (address: Address) =>
+    channelsDomainSeparator({ chainId: hardhat.id, address })
+  const fees = { basisPoints: 100n, account: feeAccount }
+  const assertOpen = () => reserves.assertEqual()
+  const streamBook = await loadStreamBook({ db, lateRows, channels, at: now() })
   const baskets = createBaskets({
     db,
     log,
     balances,
     channels,
+    streams: streamBook,
     creators,
     vaultAccounts,
     backend: createSignatureBackend(),
     checks,
-    separatorOf: (address) => channelsDomainSeparator({ chainId: hardhat.id, address }),
-    fees: { basisPoints: 100n, account: feeAccount },
-    now: Date.now,
+    separatorOf,
+    fees,
+    now,
     maxInProgress: 1_000,
-    assertOpen: () => reserves.assertEqual(),
+    assertOpen,
+  })
+  const streams = createStreams({
+    log,
+    channels,
+    creators,
+    baskets,
+    book: streamBook,
+    checks,
+    separatorOf,
+    fees,
+    limits,
+    now,
+    assertOpen,
   })
   return {
     log,
@@ -91,7 +118,15 @@ export async function openBooks(
     follower,
     reserves,
     baskets,
+    streams,
+    streamBook,
+    checks,
     book: (account: string) => balanceOf(balances, account, token),
+    /** Accepts a basket and answers with its receipt. */
+    async accept(request: TipsRequest) {
+      const { id, committed, channel } = await baskets.accept(request)
+      return { receipt: receiptOf(id, committed), channel }
+    },
     /** A registered creator. */
     async newCreator(): Promise<{ key: PrivateKeyAccount; account: Address }> {
       const key = await chain.party()

@@ -183,9 +183,14 @@ export function onChannels(
 /** A basket of one tip, signed by the channel's payer. */
 export async function signTip(
   { id, contract, payer }: FundedChannel,
-  { to, amount, maximum }: { to: Address; amount: bigint; maximum: bigint },
+  {
+    to,
+    amount,
+    maximum,
+    ref = randomHash(),
+  }: { to: Address; amount: bigint; maximum: bigint; ref?: Hex },
 ) {
-  const tips: Tip[] = [{ to: tipTo(to), amount, ref: randomHash() }]
+  const tips: Tip[] = [{ to: tipTo(to), amount, ref }]
   const signature = await payer.signTypedData({
     domain: channelsDomain({ chainId: hardhat.id, address: contract }),
     types: tipVoucherTypes,
