@@ -8,6 +8,7 @@ import { creatorVaultAbi } from '#protocol/abi.ts'
 import { loadChannels } from '../channels/registry.ts'
 import { loadVaultAccounts } from '../creators/vault-accounts.ts'
 import { openDatabase } from '../store/database.ts'
+import { owner } from '../testing/disk.ts'
 import { bookEvents } from './bookings.ts'
 import type { Deployment } from './deployment.ts'
 import { readEvents } from './logs.ts'
@@ -30,7 +31,12 @@ let directory: string
 let db: Awaited<ReturnType<typeof openDatabase>>
 before(async () => {
   directory = await mkdtemp(join(tmpdir(), 'jandon-bookings-'))
-  db = await openDatabase(directory, { chainId: deployment.chainId, hubAccount, channels })
+  db = await openDatabase(directory, {
+    ...owner,
+    chainId: deployment.chainId,
+    hubAccount,
+    channels,
+  })
 })
 after(async () => {
   await db.close()

@@ -10,6 +10,7 @@ import {
   groupRange,
   groups,
   groupTips,
+  joints,
   ledgerBalances,
   ledgerEntries,
   newestGroup,
@@ -32,18 +33,33 @@ export async function loadBalances(db: Database): Promise<Balances> {
  *
  * @throws Error that names the newest group whose header, tips or entries are not as they were committed.
  */
-export async function walkGroups(db: Database): Promise<GroupHeader | undefined> {
+export async function walkGroups(
+  db: Database,
+  limit = walkedGroups,
+): Promise<GroupHeader | undefined> {
   const newest = newestGroup.get(db, '')
   await assertNothingBeyond(db, newest?.number ?? 0n)
   let named = newest ?? { number: 0n, hash: zeroHash }
   let last: GroupHeader | undefined
-  for (let walked = 0; walked < walkedGroups && named.number > 0n; walked += 1) {
+  for (let walked = 0; walked < limit && named.number > 0n; walked += 1) {
     const stored = readGroup(db, named)
     await assertRows(db, stored)
     last ??= stored.header
-    named = { number: named.number - 1n, hash: stored.header.previous }
+    named = { number: numberBefore(db, named.number), hash: stored.header.previous }
   }
   return last
+}
+
+/** The number of the next group: one more than the last, or the first after a restore. */
+export async function nextGroup(db: Database): Promise<bigint> {
+  const last = newestGroup.get(db, '')?.number ?? 0n
+  const [newest] = await joints.list(db, { reverse: true, limit: 1 })
+  return newest && newest.value.first > last ? newest.value.first : last + 1n
+}
+
+/** Numbers follow each other but for the joints; that a joint is true, the hash in the header proves. */
+function numberBefore(db: Database, number: bigint): bigint {
+  return joints.get(db, sortable(number))?.after ?? number - 1n
 }
 
 /** A group whose header is the one that the next group names, or the newest row for the last. */
