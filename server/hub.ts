@@ -6,6 +6,8 @@ import { createPublicClient, defineChain, http, toHex } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { channelsDomainSeparator } from '#protocol/channel.ts'
 import { hubDomainSeparator } from '#protocol/receipt.ts'
+import { lowerCase } from '#protocol/signature.ts'
+import { createBackups } from './backup/stream.ts'
 import { createClaims } from './chain/claims.ts'
 import { createFollower, DeepReorgError } from './chain/follower.ts'
 import { createReserves } from './chain/reserves.ts'
@@ -27,6 +29,7 @@ import { createSessions } from './http/sessions.ts'
 import { channelTerms, hubInfo } from './hub-info.ts'
 import { accounts } from './ledger/accounts.ts'
 import { balanceOf, move } from './ledger/entry.ts'
+import { cpuSeconds, renderMetrics } from './metrics.ts'
 import { createBankDesk } from './payouts/bank-desk.ts'
 import { createBankRail } from './payouts/bank-rail.ts'
 import { createBankLink } from './payouts/iso20022/bank-link.ts'
@@ -34,10 +37,12 @@ import { loadSchemas } from './payouts/iso20022/schema.ts'
 import { loadPayoutBook } from './payouts/payout-book.ts'
 import { createPayouts } from './payouts/payouts.ts'
 import { createQuotes } from './payouts/quotes.ts'
+import { loadMoneyLock } from './recovery/lock.ts'
+import { openRecovery } from './recovery/recovery.ts'
 import { createRunner } from './runner.ts'
 import { openDatabase } from './store/database.ts'
 import { createGroupLog } from './store/group-log.ts'
-import { loadBalances, walkGroups } from './store/start-up.ts'
+import { loadBalances, nextGroup, walkGroups } from './store/start-up.ts'
 
 /** What comes from outside: time, randomness, the hub's own address, and where reports of trouble go. */
 export type Surroundings = {
@@ -58,9 +63,13 @@ export async function openHub(config: Config, surroundings: Surroundings) {
   const identity = { chainId: deployment.chainId, hubAccount: deployment.hubAccount }
   const feeAccount = config.JANDON_FEE_ACCOUNT
   const chain = connect(config)
+  const operator = privateKeyToAccount(config.JANDON_OPERATOR_KEY)
+  const receiptSigner = lowerCase(privateKeyToAccount(config.JANDON_RECEIPT_KEY).address)
   const db = await openDatabase(config.JANDON_DATA_DIR, {
     ...identity,
     channels: deployment.channels,
+    operator: lowerCase(operator.address),
+    receiptSigner,
   })
   const balances = await loadBalances(db)
   const live = createLiveEvents({
@@ -74,6 +83,7 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     db,
     balances,
     last: await walkGroups(db),
+    first: await nextGroup(db),
     epoch,
     separator: hubSeparator,
     sign,
@@ -88,7 +98,6 @@ export async function openHub(config: Config, surroundings: Surroundings) {
   const channels = await loadChannels(db)
   const creators = await loadCreators({ db, log, chain, hub: identity })
   const vaultAccounts = await loadVaultAccounts(db)
-  const operator = privateKeyToAccount(config.JANDON_OPERATOR_KEY)
   const transactions = createTransactions({
     db,
     log,
@@ -96,6 +105,8 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     account: operator,
     chainId: identity.chainId,
   })
+  const lock = loadMoneyLock({ db, now, isOurs: transactions.isOurs, onOtherHand })
+  const assertMoneyMayLeave = lock.assertOff
   const backend = createSignatureBackend()
   const fees = { basisPoints: BigInt(config.JANDON_TIP_FEE_BPS), account: feeAccount }
   const terms = channelTerms(config)
@@ -126,6 +137,7 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     transactions,
     hubAccount: identity.hubAccount,
     randomBytes,
+    assertMoneyMayLeave,
     follower: followerLater,
     background,
   })
@@ -142,6 +154,7 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     policy: { firmMs: config.JANDON_QUOTE_MS, maxRateAgeMs: config.JANDON_MAX_RATE_AGE_MS },
     treasury,
     hubSeparator,
+    assertMoneyMayLeave,
     sign,
     now,
     randomBytes,
@@ -156,6 +169,8 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     vault: deployment.vault,
     treasury,
     now,
+    assertMoneyMayLeave,
+    paidBy: () => lock.current()?.asOf ?? now(),
     background,
   })
   const follower = createFollower({
@@ -169,7 +184,7 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     feeAccount,
     now,
     confirmations: config.JANDON_CONFIRMATIONS,
-    consequences: [refunds.consequence, payouts.consequence],
+    consequences: [lock.consequence, refunds.consequence, payouts.consequence],
   })
   const reserves = createReserves({
     chain,
@@ -190,6 +205,7 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     follower,
     feeAccount,
     policy: { amountAtRisk: config.claimAtRisk, maxAgeMs: config.JANDON_CLAIM_MAX_AGE_MS },
+    mayCredit: () => lock.current() === undefined,
     now,
   })
   const deposits = createDeposits({
@@ -220,9 +236,40 @@ export async function openHub(config: Config, surroundings: Surroundings) {
   })
   const rail = openBankRail(config, now)
   const onFault = (fault: string) => logFailure('bank', fault)
-  const desk = rail && createBankDesk({ db, log, book: payoutBook, rail, now, onFault })
+  const mayHandOver = () => lock.current() === undefined
+  const desk =
+    rail && createBankDesk({ db, log, book: payoutBook, rail, now, mayHandOver, onFault })
+  const recovery = await openRecovery({
+    db,
+    log,
+    chain,
+    channels,
+    balances,
+    vaultAccounts,
+    baskets,
+    backend,
+    separatorOf,
+    hub: identity,
+    receiptSigner,
+    feeAccount,
+    follower,
+    confirmations: config.JANDON_CONFIRMATIONS,
+    operator: operator.address,
+    reserves,
+    lock,
+    payoutBook,
+    desk,
+    now,
+    assertOpen,
+    onUnlocked: resumeMoneyOut,
+  })
+  /** Set when somebody else's transaction was seen: then this run takes no more payments. */
+  let otherHand = false
+  /** After a restore, the block that must be booked before payments are taken: what was claimed meanwhile comes first. */
+  let catchUpTo = 0n
 
   return {
+    backups: createBackups({ db, now }),
     baskets,
     channels,
     claims,
@@ -232,6 +279,7 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     payoutBook,
     payouts,
     quotes,
+    recovery,
     refunds,
     reserves,
     sessions,
@@ -265,15 +313,15 @@ export async function openHub(config: Config, surroundings: Surroundings) {
       await follower.tick()
       await bookBankFloat()
       await reserves.check()
-      gate.open()
+      if (lock.current()) catchUpTo = await chain.getBlockNumber({ cacheTime: 0 })
+      openGate()
       runner.loop('chain', followChain, config.JANDON_POLL_MS)
       runner.loop('claims', settleWhenDue, config.JANDON_POLL_MS)
       runner.loop('reserves', async () => void (await reserves.check()), config.JANDON_RESERVES_MS)
       if (desk) runner.loop('bank', desk.tick, config.JANDON_POLL_MS)
       background('transactions', transactions.resume)
       await deposits.resume()
-      refunds.resume()
-      payouts.resume()
+      if (!lock.current()) resumeMoneyOut()
     },
     /** Takes nothing new, waits for what was taken, and lets go of the data directory. */
     async stop() {
@@ -290,10 +338,29 @@ export async function openHub(config: Config, surroundings: Surroundings) {
   async function followChain() {
     try {
       await follower.tick()
+      if (!gate.isOpen()) openGate()
     } catch (cause) {
       if (cause instanceof DeepReorgError) gate.close(cause.message)
       throw cause
     }
+  }
+
+  function openGate() {
+    if (otherHand) return
+    if (follower.cursor() >= catchUpTo) gate.open()
+    else gate.close(`the hub was restored and waits until block ${catchUpTo} is final`)
+  }
+
+  function resumeMoneyOut() {
+    refunds.resume()
+    payouts.resume()
+  }
+
+  function onOtherHand(transaction: Hex) {
+    otherHand = true
+    const what = `transaction ${transaction} credited creators and was not sent from this data directory`
+    gate.close(what)
+    logFailure('operator key', `${what}: another process uses the key, or this is an old copy`)
   }
 
   async function settleWhenDue() {
@@ -351,16 +418,4 @@ function openBankRail(config: Config, now: () => number) {
   }
   const directory = join(config.JANDON_DATA_DIR, 'payment-files')
   return { ...createBankRail({ link, schemas, directory, debtor, now }), dispose: schemas.dispose }
-}
-
-/** User and system time of the whole process, all its threads; the hub has no child processes. */
-function cpuSeconds(): number {
-  const { user, system } = process.cpuUsage()
-  return (user + system) / 1_000_000
-}
-
-function renderMetrics(values: Record<string, bigint | number>): string {
-  return Object.entries(values)
-    .map(([name, value]) => `${name} ${value}\n`)
-    .join('')
 }

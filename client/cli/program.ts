@@ -37,6 +37,7 @@ export function createProgram(run: Runner, confirm: creator.Confirm): Command {
     .description('run a local chain, a hub and a bank, and one visible round')
     .allowUnknownOption()
     .argument('[options...]')
+  addOperatorCommands(program)
   addChannelCommands(program, run)
   addTipCommands(program, run)
   addCreatorCommands(program, run, confirm)
@@ -46,6 +47,18 @@ export function createProgram(run: Runner, confirm: creator.Confirm): Command {
     .action((given: Given) => run(given, status))
   for (const command of program.commands) mergeGlobals(command)
   return program
+}
+
+/** For the list of commands; `main.ts` hands them over before anything is parsed. */
+function addOperatorCommands(program: Command) {
+  const operators = [
+    ['backup', 'for operators: back a running hub up, or verify a backup'],
+    ['restore', 'for operators: restore a backup, or see what is missing after it'],
+    ['reconcile', 'for operators: let money leave again after a restore'],
+  ] as const
+  for (const [name, description] of operators) {
+    program.command(name).description(description).allowUnknownOption().argument('[options...]')
+  }
 }
 
 function addChannelCommands(program: Command, run: Runner) {

@@ -37,7 +37,7 @@ export const tip = z.strictObject({
   message: tipMessage.optional(),
 })
 
-const basketFields = {
+export const basketFields = {
   maxClaimableAmount: amount,
   tips: z.array(tip).min(tipsPerBasket.minimum).max(tipsPerBasket.maximum),
   signature,

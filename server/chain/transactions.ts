@@ -22,6 +22,8 @@ export type Call = { to: Address; data: Hex; purpose: string }
 type Signed = Call & { nonce: number; raw: Hex; hash: Hex; state: 'signed' | 'mined' }
 
 const sentRows = table<Signed>('transaction')
+/** Nonces by hash. */
+const sentByHash = table<number>('transaction-hash')
 
 export type Transactions = {
   /** The key's address. */
@@ -38,6 +40,8 @@ export type Transactions = {
    * or a node may have forgotten it, and the wait ends with an error, to be begun again.
    */
   mined(hash: Hex): Promise<TransactionReceipt>
+  /** Whether a transaction was sent from this data directory. */
+  isOurs(hash: Hex): boolean
   /** Sends again, byte for byte, whatever was stored but not seen mined. */
   resume(): Promise<void>
 }
@@ -81,6 +85,7 @@ export function createTransactions({
         await log.commit({ rows: [sentRows.put(stored.key, { ...stored.value, state: 'mined' })] })
       return receipt
     },
+    isOurs: (hash) => sentByHash.get(db, hash) !== undefined,
     async resume() {
       for (const { value } of await sentRows.list(db)) {
         if (value.state === 'signed' && !(await isMined(value.hash))) await broadcast(value.raw)
@@ -99,7 +104,8 @@ export function createTransactions({
       hash,
       state: 'signed',
     })
-    await log.commit({ rows: [row, ...rowsWith(hash)] })
+    const byHash = sentByHash.put(hash, prepared.nonce)
+    await log.commit({ rows: [row, byHash, ...rowsWith(hash)] })
     await broadcast(raw)
     return hash
   }

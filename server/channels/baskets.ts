@@ -39,6 +39,8 @@ export type Baskets = {
   assertAcceptable(channel: Channel, request: TipsRequest): void
   /** Whether a basket was accepted before or is being accepted: whoever sends it again pays nothing more (R2). */
   isKnown(id: Hex): boolean
+  /** Takes a basket in by other means than a tip request, at most once; one that is known answers as it did (R2). */
+  once(id: Hex, takeIn: () => Promise<BasketReceipt>): Promise<BasketReceipt>
   /** @throws HubError `unknown_basket` */
   find(id: Hex): { channelId: Hex; receipt: BasketReceipt }
 }
@@ -77,6 +79,9 @@ export function createBaskets(deps: BasketDeps): Baskets {
     },
     assertAcceptable: (channel, request) => assertAcceptable(deps, channel, request),
     isKnown: (id) => inProgress.has(id) || basketRows.get(db, id) !== undefined,
+    async once(id, takeIn) {
+      return inProgress.get(id) ?? readReceipt(db, id) ?? keepInProgress(id, takeIn())
+    },
     find(id) {
       const stored = basketRows.get(db, id)
       if (!stored) {
@@ -92,9 +97,12 @@ export function createBaskets(deps: BasketDeps): Baskets {
   }
 
   function acceptOnce(channel: Channel, request: TipsRequest, known: KnownTips) {
-    const receipt = acceptNew(deps, channel, { ...request, ...known })
-    inProgress.set(known.id, receipt)
-    return receipt.finally(() => inProgress.delete(known.id))
+    return keepInProgress(known.id, acceptNew(deps, channel, { ...request, ...known }))
+  }
+
+  function keepInProgress(id: Hex, receipt: Promise<BasketReceipt>) {
+    inProgress.set(id, receipt)
+    return receipt.finally(() => inProgress.delete(id))
   }
 }
 

@@ -7,6 +7,7 @@ import { z } from 'zod'
 import { HubError, toProblem } from '#protocol/errors.ts'
 import { creatorRequest, sessionRequest } from '#protocol/messages/hub.ts'
 import { payoutRequest, quoteRequest } from '#protocol/messages/payouts.ts'
+import { reconcileRequest, syncRequest } from '#protocol/messages/restore.ts'
 import { depositRequest, refundRequest, tipsRequest } from '#protocol/messages/tips.ts'
 import { handle, hash, toJson } from '#protocol/messages/wire.ts'
 import { tipTo } from '#protocol/tip.ts'
@@ -14,7 +15,7 @@ import { channelView, isPayerSide } from '../channels/registry.ts'
 import type { Hub } from '../hub.ts'
 import { payoutView } from '../payouts/payout.ts'
 import { checkShape, readBody } from './json-body.ts'
-import { pageSize } from './limits.ts'
+import { maxSyncBytes, pageSize } from './limits.ts'
 
 const page = z.object({
   limit: z
@@ -40,6 +41,7 @@ export function createApp(hub: Hub, logFailure: (what: string, cause: unknown) =
   payerRoutes(app, hub)
   creatorRoutes(app, hub)
   operatorRoutes(app, hub)
+  recoveryRoutes(app, hub)
   app.use(refuseUnknownRoute)
   app.use(answerError(logFailure))
   return app
@@ -63,6 +65,12 @@ function publicRoutes(app: Express, hub: Hub) {
   route(app, '/v1/tips', {
     post: async (request, response) => {
       answer(response, 200, await hub.baskets.accept(await readBody(request, tipsRequest)))
+    },
+  })
+  route(app, '/v1/sync', {
+    post: async (request, response) => {
+      const presented = await readBody(request, syncRequest, maxSyncBytes)
+      answer(response, 200, await hub.recovery.takeIn(presented))
     },
   })
   route(app, '/v1/deposits', {
@@ -231,6 +239,23 @@ function operatorRoutes(app: Express, hub: Hub) {
       response.type('application/x-ndjson')
       for await (const line of hub.exportBooks()) response.write(`${toJson(line)}\n`)
       response.end()
+    }),
+  })
+}
+
+function recoveryRoutes(app: Express, hub: Hub) {
+  route(app, '/v1/backup', {
+    get: operator(hub, (_request, response) => hub.backups.send(response)),
+  })
+  route(app, '/v1/restore', {
+    get: operator(hub, async (_request, response) => {
+      answer(response, 200, await hub.recovery.view())
+    }),
+  })
+  route(app, '/v1/restore/reconcile', {
+    post: operator(hub, async (request, response) => {
+      const { accept } = await readBody(request, reconcileRequest)
+      answer(response, 200, await hub.recovery.reconcile(accept))
     }),
   })
 }
