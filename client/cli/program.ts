@@ -126,6 +126,10 @@ function addTipCommands(program: Command, run: Runner) {
       run(given, (session) => tips.history(session, given)),
     )
   program
+    .command('sync')
+    .description('present the receipts that a restored hub does not know')
+    .action((given: Given) => run(given, tips.sync))
+  program
     .command('verify')
     .description('check a receipt offline, against the hub as first seen')
     .argument('<receipt>', 'the beginning of a basket id of the history, or a JSON file')
