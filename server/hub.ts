@@ -180,6 +180,7 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     deployment,
     channels,
     vaultAccounts,
+    balances,
     terms,
     feeAccount,
     now,

@@ -25,7 +25,6 @@ export type MissingDeps = {
   channels: ChannelRegistry
   balances: Balances
   lostTime: LostTime
-  feeAccount: Address
 }
 
 /** Everything that is known to be missing. Synchronous, so that who acts on it acts on what it says. */
@@ -86,15 +85,13 @@ function missingOnChannels({ channels, lostTime }: MissingDeps): MissingReport['
   })
 }
 
-/** Whom the vault credited more than the books say: their accounts stand on the wrong side. */
-function creditedAbove({ balances, feeAccount }: MissingDeps): MissingReport['recipients'] {
-  const prefix = 'creator:'
+/** Whom the vault credited more than the books owed. */
+function creditedAbove({ balances }: MissingDeps): MissingReport['recipients'] {
+  const prefix = accounts.suspenseOf('0x').slice(0, -2)
   return [...balances].flatMap(([key, amount]) => {
     const cut = key.indexOf('|')
     const [token, account] = [key.slice(0, cut) as Address, key.slice(cut + 1)]
-    if (amount <= 0n) return []
-    if (account === accounts.fees) return [{ account: feeAccount, token, creditedAbove: amount }]
-    if (!account.startsWith(prefix)) return []
+    if (amount <= 0n || !account.startsWith(prefix)) return []
     return [{ account: account.slice(prefix.length) as Address, token, creditedAbove: amount }]
   })
 }

@@ -75,10 +75,7 @@ export async function loadReconciliation(deps: ReconciliationDeps): Promise<Reco
           ...missing.bookings.map(({ reference }) => strayBookings.remove(reference)),
           ...held.flatMap(({ rows = [] }) => rows),
         ],
-        entries: [
-          ...acceptanceOf(missing, { at, feeAccount: deps.feeAccount }),
-          ...held.flatMap(({ entries = [] }) => entries),
-        ],
+        entries: [...acceptanceOf(missing, at), ...held.flatMap(({ entries = [] }) => entries)],
         events: held.flatMap(({ events = [] }) => events),
       })
       deps.onUnlocked()
@@ -139,29 +136,20 @@ async function waiting(deps: ReconciliationDeps): Promise<string[]> {
 }
 
 /**
- * What is accepted leaves the accounts of those who were credited for lost tips and stays open in suspense, each under a name of
- * its own: a receipt that is presented later is set off against it and not paid twice.
+ * What the bank booked for payments that the books lost goes to suspense. Tokens are there already: what was claimed and
+ * credited above the books stays open under its channel and recipient, so that a receipt that is presented later is set off
+ * against it and not paid twice.
  */
-function acceptanceOf(
-  { recipients, bookings }: MissingReport,
-  { at, feeAccount }: { at: number; feeAccount: Address },
-): Entry[] {
+function acceptanceOf({ bookings }: MissingReport, at: number): Entry[] {
   const reason = 'accepted as missing after a restore'
-  return [
-    ...recipients.map(({ account, token: currency, creditedAbove: amount }) => {
-      const credit = account === feeAccount ? accounts.fees : accounts.creator(account)
-      const legs = move({ debit: accounts.suspenseOf(account), credit }, { currency, amount })
-      return { id: `missing:${at}:${currency}:${account}`, at, reason, reference: account, legs }
-    }),
-    ...bookings.map(({ reference, says, currency, amount }) => {
-      const sides =
-        says === 'booked'
-          ? { debit: accounts.suspense, credit: accounts.bank }
-          : { debit: accounts.bank, credit: accounts.suspense }
-      const legs = move(sides, { currency, amount })
-      return { id: `missing:${at}:${reference}`, at, reason, reference, legs }
-    }),
-  ]
+  return bookings.map(({ reference, says, currency, amount }) => {
+    const sides =
+      says === 'booked'
+        ? { debit: accounts.suspense, credit: accounts.bank }
+        : { debit: accounts.bank, credit: accounts.suspense }
+    const legs = move(sides, { currency, amount })
+    return { id: `missing:${at}:${reference}`, at, reason, reference, legs }
+  })
 }
 
 function restoredView({ backup, restoredAt, firstGroup, reconciled }: StoredRestore) {
