@@ -1,12 +1,32 @@
 // After a restore on the wire: what is presented again, and the account of what is missing.
 
 import { z } from 'zod'
-import { basketFields, basketReceipt, channelAmounts } from './tips.ts'
-import { address, amount, hash, uint64 } from './wire.ts'
+import { tipsPerBasket } from '../tip.ts'
+import { basketFields, basketReceipt, channelAmounts, groupHeader, receiptLeaf } from './tips.ts'
+import { address, amount, hash, signature, uint64 } from './wire.ts'
+
+/** More levels than a tree over every tip of a group can have. */
+const maxPathLength = 40
+
+/** A receipt as it is presented: as the hub gave it, and nothing else. */
+const presentedReceipt = z.strictObject({
+  basketId: hash,
+  header: z.strictObject(groupHeader.shape),
+  headerSignature: signature,
+  tips: z
+    .array(
+      z.strictObject({
+        leaf: z.strictObject(receiptLeaf.shape),
+        path: z.array(hash).max(maxPathLength),
+      }),
+    )
+    .min(tipsPerBasket.minimum)
+    .max(tipsPerBasket.maximum),
+})
 
 /** `POST /v1/sync`: a receipt of this hub, and the basket that it is for, as the payer signed it. */
 export const syncRequest = z.strictObject({
-  receipt: basketReceipt,
+  receipt: presentedReceipt,
   basket: z.strictObject(basketFields),
 })
 

@@ -10,6 +10,8 @@ import { accounts } from '../ledger/accounts.ts'
 import type { Entry } from '../ledger/entry.ts'
 import { move } from '../ledger/entry.ts'
 import type { BankDesk } from '../payouts/bank-desk.ts'
+import type { Payout } from '../payouts/payout.ts'
+import { endToEndIdOf } from '../payouts/payout.ts'
 import type { PayoutBook } from '../payouts/payout-book.ts'
 import type { GroupLog } from '../store/group-log.ts'
 import type { Database } from '../store/table.ts'
@@ -90,9 +92,10 @@ export async function loadReconciliation(deps: ReconciliationDeps): Promise<Reco
   }
 
   async function readAllStrays() {
-    const known = ({ value }: { value: { endToEndId: string } }) =>
-      deps.payoutBook.byEndToEndId(value.endToEndId) !== undefined
-    const bookings = (await strayBookings.list(db)).filter((row) => !known(row))
+    const known = new Set([...deps.payoutBook.all()].flatMap(namesOf))
+    const bookings = (await strayBookings.list(db)).filter(
+      ({ value }) => !known.has(value.endToEndId),
+    )
     return readStrays(db, { restore: lock.current() ? restore : undefined, bookings })
   }
 
@@ -150,6 +153,11 @@ function acceptanceOf({ bookings }: MissingReport, at: number): Entry[] {
     const legs = move(sides, { currency, amount })
     return { id: `missing:${at}:${reference}`, at, reason, reference, legs }
   })
+}
+
+/** The ids by which the bank may know a payout, also before it is handed over from here. */
+function namesOf({ payoutId, endToEndId }: Payout): string[] {
+  return [endToEndIdOf(payoutId, 1), ...(endToEndId === null ? [] : [endToEndId])]
 }
 
 function restoredView({ backup, restoredAt, firstGroup, reconciled }: StoredRestore) {

@@ -22,6 +22,7 @@ import {
   tipOf,
   unit,
 } from '../support/paper.ts'
+import { presentable } from '../support/restore.ts'
 import type { Json } from '../support/spoil.ts'
 import {
   withExtraFields,
@@ -68,6 +69,20 @@ describe('every route and what is not a request', () => {
           tips: [{ ...tipOf(busker, 1n), message: aMessage } as ReturnType<typeof tipOf>],
           by: channel.payer,
         }),
+    },
+    {
+      name: 'POST /v1/sync',
+      path: () => '/v1/sync',
+      needsSession: false,
+      optional: ['basket.tips.0.message'],
+      good: async () => {
+        const basket = await signBasket(hub, {
+          channelId: channel.id,
+          tips: [{ ...tipOf(busker, 1n), message: aMessage } as ReturnType<typeof tipOf>],
+          by: channel.payer,
+        })
+        return presentable(basket)
+      },
     },
     {
       name: 'POST /v1/deposits',
@@ -313,6 +328,10 @@ describe('every route and what is not a request', () => {
     { path: '/v1/payouts/:id', allow: ['GET'] },
     { path: '/v1/claims', allow: ['GET', 'POST'] },
     { path: '/v1/reserves', allow: ['GET'] },
+    { path: '/v1/sync', allow: ['POST'] },
+    { path: '/v1/backup', allow: ['GET'] },
+    { path: '/v1/restore', allow: ['GET'] },
+    { path: '/v1/restore/reconcile', allow: ['POST'] },
     { path: '/v1/export', allow: ['GET'] },
     { path: '/healthz', allow: ['GET'] },
     { path: '/metrics', allow: ['GET'] },

@@ -8,6 +8,7 @@ import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import type { RestoreView, SyncRequest } from '#protocol/messages/restore.ts'
 import { restoreView } from '#protocol/messages/restore.ts'
+import type { TipsRequest } from '#protocol/messages/tips.ts'
 import { tipsAnswer } from '#protocol/messages/tips.ts'
 import type { Tip } from '#protocol/tip.ts'
 import type { OpenChannel } from './channels.ts'
@@ -15,7 +16,7 @@ import { viewOf } from './channels.ts'
 import type { Answer, Fields } from './http.ts'
 import { assertAnswer } from './http.ts'
 import type { HubFixture } from './hub.ts'
-import { signBasket } from './paper.ts'
+import { randomHash, signBasket } from './paper.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -107,4 +108,27 @@ async function runScript(path: string, args: string[], env: NodeJS.ProcessEnv): 
     text(child.stderr),
   ])
   return { code, json: stdout === '' ? {} : (JSON.parse(stdout) as Fields), stderr }
+}
+
+/** A request of the right shape for a basket of one tip, with a receipt that nobody signed. */
+export function presentable({ channelId, ...basket }: TipsRequest): SyncRequest {
+  const [tip] = basket.tips
+  assert.ok(tip)
+  const { to, ref, amount } = tip
+  const hash = randomHash()
+  const { signature } = basket
+  const sums = { amount, fee: 0n, chargedAfter: amount, acceptedAfter: amount }
+  const place = { salt: hash, epoch: hash, group: 1n, index: 0 }
+  const ids = { channelId, basketId: hash, voucherSignature: signature, to, ref }
+  const header = {
+    epoch: hash,
+    number: 1n,
+    previous: hash,
+    tipsRoot: hash,
+    tipCount: 1,
+    journalHash: hash,
+    closedAt: 1n,
+  }
+  const tips = [{ leaf: { ...place, ...ids, ...sums }, path: [hash] }]
+  return { receipt: { basketId: hash, header, headerSignature: signature, tips }, basket }
 }
