@@ -43,6 +43,11 @@ export type Baskets = {
   assertAcceptable(channel: Channel, request: TipsRequest): void
   /** Whether a basket was accepted before or is being accepted: whoever sends it again pays nothing more (R2). */
   isKnown(id: Hex): boolean
+  /**
+   * Takes a basket in by other means than a tip request: `takeIn` is called in this tick, and only when the basket is neither
+   * known nor being committed (R2). Answers where its tips were committed.
+   */
+  once(id: Hex, takeIn: () => Promise<Committed>): Promise<Committed>
   /** @throws HubError `unknown_basket` */
   find(id: Hex): { channelId: Hex; receipt: BasketReceipt }
 }
@@ -69,6 +74,7 @@ type NamedTips = { id: Hex; hashOfTips: Hex }
 
 /** A basket that somebody waits for: how many do, where it stands if it was accepted before, and its commit once asked. */
 type InProgress = {
+  id: Hex
   waiting: number
   stored: StoredBasket | undefined
   committed: Promise<Committed> | undefined
@@ -95,6 +101,10 @@ export function createBaskets(deps: BasketDeps): Baskets {
       assertSigned(deps, channel, request)
     },
     isKnown: (id) => inProgress.get(id)?.committed !== undefined || basketRows.has(db, id),
+    async once(id, takeIn) {
+      const mine = progressOf(id)
+      return whileWaiting(mine, async () => committedOnce(mine, takeIn))
+    },
     find(id) {
       const stored = basketRows.get(db, id)
       if (!stored) {
@@ -111,26 +121,40 @@ export function createBaskets(deps: BasketDeps): Baskets {
 
   /** Whoever sends the same basket meanwhile waits for the same receipt, after a signature of their own (R2). */
   async function acceptOnce(channel: Channel, request: TipsRequest & NamedTips) {
-    const mine = inProgress.get(request.id) ?? {
-      waiting: 0,
-      stored: basketRows.get(db, request.id),
-      committed: undefined,
-    }
+    const mine = progressOf(request.id)
     if (!mine.stored && !mine.committed) assertWorthwhile(channel, request)
-    inProgress.set(request.id, mine)
-    mine.waiting += 1
     count(onChannel, channel.id, 1)
     try {
-      await assertSignedBy(deps, channel, request)
-      mine.committed ??= mine.stored
-        ? Promise.resolve(readCommitted(db, mine.stored))
-        : acceptNew(deps, channels.get(channel.id), request)
-      return await mine.committed
+      return await whileWaiting(mine, async () => {
+        await assertSignedBy(deps, channel, request)
+        return committedOnce(mine, () => acceptNew(deps, channels.get(channel.id), request))
+      })
     } finally {
       count(onChannel, channel.id, -1)
-      mine.waiting -= 1
-      if (mine.waiting === 0) inProgress.delete(request.id)
     }
+  }
+
+  function progressOf(id: Hex): InProgress {
+    const known = inProgress.get(id)
+    return known ?? { id, waiting: 0, stored: basketRows.get(db, id), committed: undefined }
+  }
+
+  /** Whoever presents a basket that is worked on joins in: all of them share one commit. */
+  async function whileWaiting<T>(mine: InProgress, work: () => Promise<T>): Promise<T> {
+    inProgress.set(mine.id, mine)
+    mine.waiting += 1
+    try {
+      return await work()
+    } finally {
+      mine.waiting -= 1
+      if (mine.waiting === 0) inProgress.delete(mine.id)
+    }
+  }
+
+  /** The first who comes here commits. Whether there was one, and the commit, are of one tick: there is no second. */
+  function committedOnce(mine: InProgress, commit: () => Promise<Committed>): Promise<Committed> {
+    mine.committed ??= mine.stored ? Promise.resolve(readCommitted(db, mine.stored)) : commit()
+    return mine.committed
   }
 
   /** The cheap refusals. What is in progress on the channel may still change whether it can pay: that is judged after. */

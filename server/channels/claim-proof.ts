@@ -17,11 +17,23 @@ export function claimProof(
   const { id, contract, config, proof } = channel
   assert.ok(proof, `channel ${id} is charged without a voucher`)
   const digest = tipVoucherDigest({ channelId: id, ...proof }, separatorOf(contract))
-  const signature = [proof.signature, withOtherV(proof.signature)].find(
-    (candidate) => backend.recover(digest, candidate) === config.payerAuthorizer,
-  )
+  const signature = signatureOf(config.payerAuthorizer, digest, {
+    signature: proof.signature,
+    backend,
+  })
   assert.ok(signature, `the voucher kept for channel ${id} is not its payer's`)
   return { ...proof, signature }
+}
+
+/** A signature with the v that recovers its signer, whichever of the two it came with; `undefined` when it is not theirs. */
+export function signatureOf(
+  signer: Address,
+  digest: Hex,
+  { signature, backend }: { signature: Hex; backend: SignatureBackend },
+): Hex | undefined {
+  return [signature, withOtherV(signature)].find(
+    (candidate) => backend.recover(digest, candidate) === signer,
+  )
 }
 
 function withOtherV(signature: Hex): Hex {
