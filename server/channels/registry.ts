@@ -42,6 +42,7 @@ export type ChannelRegistry = {
 export async function loadChannels(db: Database, lateRows: LateRows): Promise<ChannelRegistry> {
   const channels = new Map<Hex, Channel>()
   const members = new Map<Address, Set<Hex>>()
+  const lateOf = new Map<Hex, LateRow>()
   const reserved = new Map<Hex, bigint>()
   let early: ReadonlyMap<Hex, bigint> = new Map()
   for (const { value } of await channelRows.list(db)) {
@@ -99,10 +100,23 @@ export async function loadChannels(db: Database, lateRows: LateRows): Promise<Ch
 
   function chargeLate(channel: Channel): LateRow {
     channels.set(channel.id, channel)
-    return {
-      key: channelRows.keyOf(channel.id),
-      value: () => channelRows.row(channel.id, channels.get(channel.id) ?? channel).value,
+    return rowOf(channel.id)
+  }
+
+  /** Made once for each channel that is charged: its key is long, and every tip names it. */
+  function rowOf(id: Hex): LateRow {
+    const known = lateOf.get(id)
+    if (known) return known
+    const row = {
+      key: channelRows.keyOf(id),
+      value: () => {
+        const channel = channels.get(id)
+        assert.ok(channel, `channel ${id} is gone`)
+        return channelRows.row(id, channel).value
+      },
     }
+    lateOf.set(id, row)
+    return row
   }
 
   function remember(channel: Channel) {

@@ -21,6 +21,9 @@ const keptKeys = 200_000
 /** A worker fills its time with one batch while the answers of the other are read. */
 const batchesPerWorker = 2
 
+/** Fewer than this wait for a lane to come back, when there is one to wait for. */
+const fewChecks = 32
+
 type Asked = Check & { answer: (isRight: boolean) => void }
 
 type Lane = { send: (count: number) => void; slots: Uint8Array; asked: Asked[] }
@@ -33,6 +36,7 @@ export function createSignatureChecks({
   /** A thread ended that should not have. */
   onFailure: (cause: unknown) => void
 }): SignatureChecks {
+  const lanes = workers * batchesPerWorker
   const keys = new Map<Address, Uint8Array>()
   const idle: Lane[] = []
   let queue: Asked[] = []
@@ -59,16 +63,16 @@ export function createSignatureChecks({
     const batches = Array.from({ length: batchesPerWorker }, newSlots)
     const url = new URL('signature-worker.ts', import.meta.url)
     const thread = new Worker(url, { workerData: batches })
-    const lanes = batches.map(
+    const mine = batches.map(
       (slots, batch): Lane => ({
         slots: new Uint8Array(slots),
         asked: [],
         send: (count) => thread.postMessage({ batch, count }),
       }),
     )
-    idle.push(...lanes)
+    idle.push(...mine)
     thread.on('message', (batch: number) => {
-      const lane = lanes[batch]
+      const lane = mine[batch]
       if (lane) readAnswers(lane)
     })
     thread.unref()
@@ -79,10 +83,14 @@ export function createSignatureChecks({
     return thread
   }
 
-  /** Spreads what waits over the lanes that are free. */
+  /**
+   * Spreads what waits over the lanes that are free. While some are busy, few checks wait for them: a message between threads
+   * costs more than most of what it would bring forward.
+   */
   function dispatch() {
     isScheduled = false
     while (queue.length > 0) {
+      if (idle.length < lanes && queue.length < fewChecks) return
       const lane = idle.shift()
       if (!lane) return
       const size = Math.min(slotsPerBatch, Math.ceil(queue.length / (idle.length + 1)))

@@ -58,8 +58,16 @@ export function balanceOf(balances: Balances, account: string, currency: Currenc
 }
 
 export function balanceKey(account: string, currency: CurrencyId): string {
-  return `${currency}|${account}`
+  const known = keys.get(currency)?.get(account)
+  if (known !== undefined) return known
+  const key = `${currency}|${account}`
+  const ofCurrency = keys.get(currency) ?? new Map<string, string>()
+  keys.set(currency, ofCurrency.set(account, key))
+  return key
 }
+
+/** Every tip names some accounts, so that their keys are made once. There are as many as there are balances. */
+const keys = new Map<CurrencyId, Map<string, string>>()
 
 /** An entry that does not add up to zero in each currency is a bug. */
 export function assertBalanced({ id, legs }: Pick<Entry, 'id' | 'legs'>): void {

@@ -90,7 +90,7 @@ export type GroupLog = {
 
 /** After a group of so many changes, the next waits so long for so many more, in milliseconds. */
 const busyGroup = 16
-const longestFillMs = 4
+const longestFillMs = 6
 const fullGroup = 256
 
 type Waiting = {
@@ -155,6 +155,7 @@ export function createGroupLog({
   }
   let open = newGroup(first, randomHash())
   let writing: Promise<void> | undefined
+  const balanceRows = new Map<string, LateRow>()
   let failure: HubError | undefined
 
   return {
@@ -211,7 +212,9 @@ export function createGroupLog({
   }
 
   function touchBalance({ number }: OpenGroup, key: string) {
-    lateRows.touch(balanceRow(balances, key), number)
+    const row = balanceRows.get(key) ?? balanceRow(balances, key)
+    balanceRows.set(key, row)
+    lateRows.touch(row, number)
   }
 
   async function writeAll() {
