@@ -12,7 +12,7 @@ import { tipsTotal } from '#protocol/tip.ts'
 import type { Context } from './context.ts'
 import { callSignedIn, connect, writeWallet } from './context.ts'
 import { ClientError } from './errors.ts'
-import { chargedAfter, isSignedBy, wholeReceiptFault } from './receipts.ts'
+import { chargedAfter, signedMaximum, wholeReceiptFault } from './receipts.ts'
 import type { AcceptedRecord, ChannelRecord, HubPin, WalletRecord } from './records.ts'
 import { acceptedRecord, readRecord, writeRecord } from './records.ts'
 
@@ -189,16 +189,16 @@ async function fetchReceipt(
   const after = chargedAfter(receipt)
   const maximums = [after, ...check.maximums]
   const leaves = receipt.tips.map(({ leaf }) => leaf)
-  const isOurs =
+  const isWhole =
     receipt.basketId === id &&
     leaves[0]?.channelId === channel.channelId &&
-    (await wholeReceiptFault(receipt, check.hub)) === undefined &&
-    (await isSignedBy(receipt, { ...check, maximums }))
-  if (!isOurs) return
-  await saveAccepted(context, { basket: rebuiltBasket(receipt), receipt })
+    (await wholeReceiptFault(receipt, check.hub)) === undefined
+  const maximum = isWhole ? await signedMaximum(receipt, { ...check, maximums }) : undefined
+  if (maximum === undefined) return
+  await saveAccepted(context, { basket: rebuiltBasket(receipt, maximum), receipt })
 }
 
-function rebuiltBasket(receipt: BasketReceipt): AcceptedRecord['basket'] {
+function rebuiltBasket(receipt: BasketReceipt, maximum: bigint): AcceptedRecord['basket'] {
   const leaves = receipt.tips.map(({ leaf }) => leaf)
   const first = leaves[0]
   const after = chargedAfter(receipt)
@@ -209,7 +209,7 @@ function rebuiltBasket(receipt: BasketReceipt): AcceptedRecord['basket'] {
     tips,
     names: leaves.map(() => null),
     base: after - tipsTotal(tips),
-    maxClaimableAmount: after,
+    maxClaimableAmount: maximum,
     signatures: first ? [first.voucherSignature] : [],
     begunAt: receipt.header.closedAt,
   }

@@ -23,6 +23,8 @@ import type { Balance, RefundOrder } from './refunds.ts'
 import { readBalances, refund } from './refunds.ts'
 import type { DepositStep } from './sending.ts'
 import type { Store } from './store.ts'
+import type { Synced } from './sync.ts'
+import { sync } from './sync.ts'
 import type { ReceiptCheck, SentBasket } from './tips.ts'
 import { readHistory, sendBasket, sentBasket, verifyReceipt } from './tips.ts'
 import type { JandonWebhooks } from './webhooks.ts'
@@ -74,6 +76,8 @@ export type Jandon = {
   tokens(token?: Address): Promise<bigint>
   /** Fetches and checks the receipts that are missing here, after tips from elsewhere or a lost store. */
   reconcile(token?: Address): Promise<void>
+  /** Presents to a restored hub the accepted baskets that it lost. */
+  sync(): Promise<Synced>
   refund(order?: RefundOrder): Promise<RefundView>
   withdraw(): Promise<Withdrawal>
   register(order: { handle: string; displayName: string }): Promise<CreatorView>
@@ -118,6 +122,7 @@ export function createJandon(options: JandonOptions): Jandon {
       return readTokens(context, { hub: wallet.hub, token: tokenOf(info, token).address })
     },
     reconcile: (token) => store.exclusive(() => reconcileToken(context, token)),
+    sync: () => store.exclusive(() => sync(context)),
     refund: (order) => store.exclusive(() => refund(context, order)),
     withdraw: () => store.exclusive(() => withdraw(context)),
     register: (order) => store.exclusive(() => register(context, order)),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { BasketReceipt, ReceiptLeaf } from '#protocol/receipt.ts'
 import { makeTip, signBasket } from './baskets.ts'
-import { isSignedBy, ownReceiptFault, wholeReceiptFault } from './receipts.ts'
+import { ownReceiptFault, signedMaximum, wholeReceiptFault } from './receipts.ts'
 import type { BasketRecord } from './records.ts'
 import { offlineContext } from './testing/context.ts'
 import { hashOf, hub, payer, receiptOf } from './testing/hub-paper.ts'
@@ -88,21 +88,22 @@ describe('wholeReceiptFault', () => {
   })
 })
 
-describe('isSignedBy', () => {
+describe('signedMaximum', () => {
   it('knows our own signature by the maximum that it was made for', async () => {
     const basket = await makeBasket()
     const receipt = await receiptOf(basket)
     const maximums = [1n, basket.maxClaimableAmount]
-    assert.equal(await isSignedBy(receipt, { authorizer: payer.address, hub, maximums }), true)
+    const { address: authorizer } = payer
+    assert.equal(await signedMaximum(receipt, { authorizer, hub, maximums }), maximums[1])
   })
 
   it('does not know a signature of somebody else, or for another maximum', async () => {
     const basket = await makeBasket()
     const receipt = await receiptOf(basket)
     const maximums = [basket.maxClaimableAmount]
-    assert.equal(await isSignedBy(receipt, { authorizer: hub.vault, hub, maximums }), false)
+    assert.equal(await signedMaximum(receipt, { authorizer: hub.vault, hub, maximums }), undefined)
     const authorizer = payer.address
-    assert.equal(await isSignedBy(receipt, { authorizer, hub, maximums: [1n] }), false)
+    assert.equal(await signedMaximum(receipt, { authorizer, hub, maximums: [1n] }), undefined)
   })
 })
 

@@ -52,15 +52,15 @@ export async function ownReceiptFault(
 }
 
 /**
- * Whether the payer side itself signed the basket of a receipt. The voucher's maximum is not in a receipt, so it is tried
- * with the `maximums` that it can have had; a miss proves nothing.
+ * The maximum under which the payer side itself signed the basket of a receipt, or `undefined`. The voucher's maximum is not in
+ * a receipt, so it is tried with the `maximums` that it can have had; a miss proves nothing.
  */
-export async function isSignedBy(
+export async function signedMaximum(
   receipt: BasketReceipt,
   { authorizer, hub, maximums }: { authorizer: Address; hub: HubPin; maximums: readonly bigint[] },
-): Promise<boolean> {
+): Promise<bigint | undefined> {
   const first = receipt.tips[0]?.leaf
-  if (!first) return false
+  if (!first) return undefined
   const separator = channelsDomainSeparator({ chainId: hub.chainId, address: hub.channels })
   const voucher = {
     channelId: first.channelId,
@@ -74,7 +74,7 @@ export async function isSignedBy(
       ),
     ),
   )
-  return signers.includes(lowerCase(authorizer))
+  return maximums[signers.indexOf(lowerCase(authorizer))]
 }
 
 /** The channel's charged after the last tip of a receipt. */

@@ -249,6 +249,21 @@ export const errorTable = {
     'The books and the chain disagree',
     'Payments are stopped until the operator has found the cause.',
   ],
+  receipt_rejected: [
+    422,
+    'The receipt does not prove this basket',
+    'Present the receipt as the hub gave it, with the tips and the voucher that it is for.',
+  ],
+  money_out_locked: [
+    503,
+    'Money does not leave the hub at present',
+    'Wait until the operator has reconciled the books; what is yours can be taken without the hub.',
+  ],
+  not_reconciled: [
+    409,
+    'The books are not reconciled',
+    'See what "reasons" names; a difference is accepted by naming its "difference".',
+  ],
   chain_unavailable: [
     503,
     'The chain does not answer',

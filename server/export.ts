@@ -15,7 +15,7 @@ import type { TipNote } from './store/tip-codec.ts'
 export type ExportLine =
   | ({ kind: 'channel'; channelId: Hex } & Pick<
       Channel,
-      'config' | 'charged' | 'held' | 'totalClaimed' | 'balance'
+      'config' | 'charged' | 'unexplained' | 'held' | 'totalClaimed' | 'balance'
     >)
   | ({ kind: 'tip' } & ReceiptLeaf & TipNote)
   | ({ kind: 'entry' } & Entry)
@@ -33,8 +33,10 @@ export async function* exportBooks({
   channels: ChannelRegistry
   payoutBook: PayoutBook
 }): AsyncGenerator<ExportLine> {
-  for (const { id, config, charged, held, totalClaimed, balance } of channels.all()) {
-    yield { kind: 'channel', channelId: id, config, charged, held, totalClaimed, balance }
+  for (const channel of channels.all()) {
+    const { id, config, charged, unexplained, held, totalClaimed, balance } = channel
+    const amounts = { charged, unexplained, held, totalClaimed, balance }
+    yield { kind: 'channel', channelId: id, config, ...amounts }
   }
   for (const payout of payoutBook.all()) yield { kind: 'payout', ...payoutView(payout) }
   for await (const { header } of readAll(db, groups)) {

@@ -1,20 +1,28 @@
-// Whether payments are taken: open while the hub runs well, closed with a reason before, after, and when it must not.
+// Whether payments are taken: not before the hub is up to date, while it runs well, and not any more once it must not.
 
 import { HubError } from '#protocol/errors.ts'
 
-/** Payments are taken while the gate is open; whoever closes it says why. */
+/** Payments are taken while the gate is open; whoever lets them wait, or closes it, says why. */
 export function createGate() {
-  let closed: string | undefined = 'the hub is starting'
+  let waiting: string | undefined = 'the hub is starting'
+  let closed: string | undefined
   return {
-    isOpen: () => closed === undefined,
+    isOpen: () => waiting === undefined && closed === undefined,
+    /** Opens, unless it was closed. */
     open() {
-      closed = undefined
+      waiting = undefined
     },
+    /** Until it is opened. */
+    wait(reason: string) {
+      waiting = reason
+    },
+    /** For good: only another start opens. */
     close(reason: string) {
-      closed = reason
+      closed ??= reason
     },
     assertOpen() {
-      if (closed !== undefined) throw new HubError('stopping', closed)
+      const reason = closed ?? waiting
+      if (reason !== undefined) throw new HubError('stopping', reason)
     },
   }
 }

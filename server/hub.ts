@@ -1,23 +1,23 @@
 // A running hub: its parts put together over one data directory and one chain, and the loops that keep them going.
 
-import { join } from 'node:path'
 import type { Address, Hex } from 'viem'
-import { createPublicClient, defineChain, http, toHex } from 'viem'
+import { toHex } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
-import { channelsDomainSeparator } from '#protocol/channel.ts'
 import { hubDomainSeparator } from '#protocol/receipt.ts'
+import { lowerCase } from '#protocol/signature.ts'
+import { createBackups } from './backup/stream.ts'
 import { createClaims } from './chain/claims.ts'
+import { connect } from './chain/connect.ts'
 import { createFollower, DeepReorgError } from './chain/follower.ts'
 import { createReserves } from './chain/reserves.ts'
 import { createTransactions } from './chain/transactions.ts'
 import { tipEvent } from './channels/basket-change.ts'
-import { createBaskets } from './channels/baskets.ts'
 import { claimProof } from './channels/claim-proof.ts'
 import { createDeposits } from './channels/deposits.ts'
+import { openCredit } from './channels/open.ts'
 import { loadRefunds } from './channels/refunds.ts'
 import { loadChannels } from './channels/registry.ts'
-import { createDigestSigner, createSignatureBackend } from './channels/signature-backend.ts'
-import { createSignatureChecks } from './channels/signature-checks.ts'
+import { createDigestSigner } from './channels/signature-backend.ts'
 import { createTipLists } from './channels/tip-list.ts'
 import type { Config } from './config.ts'
 import { loadCreators } from './creators/creators.ts'
@@ -31,24 +31,20 @@ import { createPenalties } from './http/penalties.ts'
 import { createSessions } from './http/sessions.ts'
 import { channelTerms, hubInfo } from './hub-info.ts'
 import { accounts } from './ledger/accounts.ts'
-import { balanceOf, move } from './ledger/entry.ts'
-import { createBankDesk } from './payouts/bank-desk.ts'
-import { createBankRail } from './payouts/bank-rail.ts'
-import { createBankLink } from './payouts/iso20022/bank-link.ts'
-import { loadSchemas } from './payouts/iso20022/schema.ts'
-import { loadPayoutBook } from './payouts/payout-book.ts'
-import { createPayouts } from './payouts/payouts.ts'
-import { createQuotes } from './payouts/quotes.ts'
+import { balanceOf } from './ledger/entry.ts'
+import { hubMetrics } from './metrics.ts'
+import { bookBankFloat } from './payouts/bank-float.ts'
+import { openPayouts } from './payouts/open.ts'
+import { loadMoneyLock } from './recovery/lock.ts'
+import { openRecovery } from './recovery/recovery.ts'
 import { createRunner } from './runner.ts'
 import { createSockets } from './socket/sockets.ts'
 import { openDatabase } from './store/database.ts'
 import type { Published } from './store/group-log.ts'
 import { createGroupLog } from './store/group-log.ts'
 import { createLateRows } from './store/late-rows.ts'
-import { lateGroups, loadBalances, walkGroups } from './store/start-up.ts'
+import { lateGroups, loadBalances, nextGroup, walkGroups } from './store/start-up.ts'
 import { loadTipIndex } from './store/tip-index.ts'
-import { loadStreamBook } from './streams/stream-book.ts'
-import { createStreams } from './streams/streams.ts'
 
 /** What comes from outside: time, randomness, the hub's own address, and where reports of trouble go. */
 export type Surroundings = {
@@ -69,9 +65,13 @@ export async function openHub(config: Config, surroundings: Surroundings) {
   const identity = { chainId: deployment.chainId, hubAccount: deployment.hubAccount }
   const feeAccount = config.JANDON_FEE_ACCOUNT
   const chain = connect(config)
+  const operator = privateKeyToAccount(config.JANDON_OPERATOR_KEY)
+  const receiptSigner = lowerCase(privateKeyToAccount(config.JANDON_RECEIPT_KEY).address)
   const db = await openDatabase(config.JANDON_DATA_DIR, {
     ...identity,
     channels: deployment.channels,
+    operator: lowerCase(operator.address),
+    receiptSigner,
   })
   const last = await walkGroups(db)
   const lateRows = createLateRows(lateGroups(db).from)
@@ -91,6 +91,7 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     lateRows,
     tipIndex,
     last,
+    first: await nextGroup(db),
     epoch,
     separator: hubSeparator,
     sign,
@@ -105,7 +106,6 @@ export async function openHub(config: Config, surroundings: Surroundings) {
   const channels = await loadChannels(db, lateRows)
   const creators = await loadCreators({ db, log, chain, hub: identity })
   const vaultAccounts = await loadVaultAccounts(db)
-  const operator = privateKeyToAccount(config.JANDON_OPERATOR_KEY)
   const transactions = createTransactions({
     db,
     log,
@@ -113,52 +113,25 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     account: operator,
     chainId: identity.chainId,
   })
-  const backend = createSignatureBackend()
-  const checks = createSignatureChecks({
-    workers: config.JANDON_SIGNATURE_WORKERS,
-    onFailure: surroundings.onFailure,
-  })
-  const fees = { basisPoints: BigInt(config.JANDON_TIP_FEE_BPS), account: feeAccount }
-  const terms = channelTerms(config)
+  const lock = loadMoneyLock({ db, now, isOurs: transactions.isOurs, onOtherHand })
+  const assertMoneyMayLeave = lock.assertOff
   const assertOpen = () => {
     gate.assertOpen()
     reserves.assertEqual()
   }
-  const separatorOf = separators(identity.chainId)
-  const streamBook = await loadStreamBook({ db, lateRows, channels, at: now() })
-  const baskets = createBaskets({
+  const { backend, checks, separatorOf, streamBook, baskets, streams } = await openCredit(config, {
     db,
     log,
+    lateRows,
     balances,
     channels,
-    streams: streamBook,
     creators,
     vaultAccounts,
-    backend,
-    checks,
-    separatorOf,
-    fees,
-    now,
-    maxInProgress: config.JANDON_MAX_WAITING,
-    assertOpen,
-  })
-  const streams = createStreams({
-    log,
-    channels,
-    creators,
-    baskets,
-    book: streamBook,
-    checks,
-    separatorOf,
-    fees,
-    limits: {
-      maxOpen: config.JANDON_MAX_STREAMS,
-      maxTicksPerReveal: config.JANDON_TICKS_PER_REVEAL,
-      idleMs: config.JANDON_STREAM_IDLE_MS,
-    },
     now,
     assertOpen,
+    onFailure: surroundings.onFailure,
   })
+  const terms = channelTerms(config)
   const background = runner.background
   const followerLater = () => follower
   const refunds = await loadRefunds({
@@ -168,37 +141,23 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     transactions,
     hubAccount: identity.hubAccount,
     randomBytes,
+    assertMoneyMayLeave,
     follower: followerLater,
     background,
   })
-  const treasury = config.JANDON_TREASURY
-  const quotes = createQuotes({
+  const { quotes, payoutBook, payouts, desk, closeRail } = await openPayouts(config, {
     db,
     log,
     vaultAccounts,
-    rates: config.JANDON_BANK_URL ? config.rates : [],
-    fees: {
-      hubBasisPoints: BigInt(config.JANDON_PAYOUT_FEE_BPS),
-      railFee: BigInt(config.JANDON_RAIL_FEE),
-    },
-    policy: { firmMs: config.JANDON_QUOTE_MS, maxRateAgeMs: config.JANDON_MAX_RATE_AGE_MS },
-    treasury,
+    transactions,
+    follower: followerLater,
+    lock,
     hubSeparator,
     sign,
     now,
     randomBytes,
-  })
-  const payoutBook = await loadPayoutBook({ db, now })
-  const payouts = createPayouts({
-    log,
-    book: payoutBook,
-    quotes,
-    transactions,
-    follower: followerLater,
-    vault: deployment.vault,
-    treasury,
-    now,
     background,
+    onFault: (fault) => logFailure('bank', fault),
   })
   const follower = createFollower({
     db,
@@ -207,11 +166,12 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     deployment,
     channels,
     vaultAccounts,
+    balances,
     terms,
     feeAccount,
     now,
     confirmations: config.JANDON_CONFIRMATIONS,
-    consequences: [refunds.consequence, payouts.consequence],
+    consequences: [lock.consequence, refunds.consequence, payouts.consequence],
   })
   const reserves = createReserves({
     chain,
@@ -233,6 +193,7 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     follower,
     feeAccount,
     policy: { amountAtRisk: config.claimAtRisk, maxAgeMs: config.JANDON_CLAIM_MAX_AGE_MS },
+    mayCredit: () => lock.current() === undefined,
     now,
   })
   const deposits = createDeposits({
@@ -270,11 +231,36 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     log,
     events,
   })
-  const rail = openBankRail(config, now)
-  const onFault = (fault: string) => logFailure('bank', fault)
-  const desk = rail && createBankDesk({ db, log, book: payoutBook, rail, now, onFault })
+  const recovery = await openRecovery({
+    db,
+    log,
+    chain,
+    channels,
+    balances,
+    vaultAccounts,
+    baskets,
+    streamBook,
+    backend,
+    separatorOf,
+    hub: identity,
+    receiptSigner,
+    feeAccount,
+    follower,
+    confirmations: config.JANDON_CONFIRMATIONS,
+    operator: operator.address,
+    reserves,
+    lock,
+    payoutBook,
+    desk,
+    now,
+    assertOpen,
+    onUnlocked: resumeMoneyOut,
+  })
+  /** After a restore, the block that must be booked before payments are taken: what was claimed meanwhile comes first. */
+  let catchUpTo = 0n
 
   return {
+    backups: createBackups({ db, now }),
     baskets,
     channels,
     claims,
@@ -285,6 +271,7 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     payouts,
     penalties,
     quotes,
+    recovery,
     refunds,
     reserves,
     sessions,
@@ -306,33 +293,22 @@ export async function openHub(config: Config, surroundings: Surroundings) {
       group: log.head().number,
       reserves: reserves.newest().verdict,
     }),
-    metrics: () =>
-      renderMetrics({
-        jandon_block: follower.cursor(),
-        jandon_group: log.head().number,
-        jandon_channels: channels.count(),
-        jandon_streams: streamBook.count(),
-        process_cpu_seconds_total: cpuSeconds(),
-        process_resident_memory_bytes: process.memoryUsage.rss(),
-        jandon_sockets: sockets.count(),
-        jandon_reserves_unequal: reserves.newest().verdict === 'unequal' ? 1 : 0,
-        [`jandon_signature_backend{name="${backend.name}"}`]: 1,
-      }),
+    metrics: () => hubMetrics({ follower, log, channels, streamBook, sockets, reserves, backend }),
     /** Catches up with the chain, goes on with what was under way, and keeps going until {@link stop}. */
     async start() {
       await follower.tick()
-      await bookBankFloat()
+      await bookBankFloat(config.bankFloat, { log, balances, now })
       await reserves.check()
-      gate.open()
+      if (lock.current()) catchUpTo = await chain.getBlockNumber({ cacheTime: 0 })
+      openGate()
       runner.loop('chain', followChain, config.JANDON_POLL_MS)
-      runner.loop('streams', streams.sweep, config.JANDON_POLL_MS)
+      runner.loop('streams', sweepStreams, config.JANDON_POLL_MS)
       runner.loop('claims', settleWhenDue, config.JANDON_POLL_MS)
       runner.loop('reserves', async () => void (await reserves.check()), config.JANDON_RESERVES_MS)
       if (desk) runner.loop('bank', desk.tick, config.JANDON_POLL_MS)
       background('transactions', transactions.resume)
       await deposits.resume()
-      refunds.resume()
-      payouts.resume()
+      if (!lock.current()) resumeMoneyOut()
       webhooks.start()
     },
     /** Takes nothing new, waits for what was taken, and lets go of the data directory. */
@@ -346,7 +322,7 @@ export async function openHub(config: Config, surroundings: Surroundings) {
       await log.close()
       await checks.stop()
       await db.close()
-      rail?.dispose()
+      closeRail()
     },
   }
 
@@ -361,10 +337,32 @@ export async function openHub(config: Config, surroundings: Surroundings) {
   async function followChain() {
     try {
       await follower.tick()
+      openGate()
     } catch (cause) {
       if (cause instanceof DeepReorgError) gate.close(cause.message)
       throw cause
     }
+  }
+
+  function openGate() {
+    if (follower.cursor() >= catchUpTo) gate.open()
+    else gate.wait(`the hub was restored and waits until block ${catchUpTo} is final`)
+  }
+
+  /** Streams out of a backup stay open until receipts of their true ends could be presented. */
+  async function sweepStreams() {
+    if (!lock.current()) await streams.sweep()
+  }
+
+  function resumeMoneyOut() {
+    refunds.resume()
+    payouts.resume()
+  }
+
+  function onOtherHand(transaction: Hex) {
+    const what = `transaction ${transaction} credited creators and was not sent from this data directory`
+    gate.close(what)
+    logFailure('operator key', `${what}: another process uses the key, or this is an old copy`)
   }
 
   async function settleWhenDue() {
@@ -372,66 +370,4 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     await claims.settle()
     await reserves.check()
   }
-
-  /** What the operator put into the bank account before the hub's first start. */
-  async function bookBankFloat() {
-    const float = config.bankFloat
-    if (!float || balanceOf(balances, accounts.capital, float.currency) !== 0n) return
-    const legs = move({ debit: accounts.bank, credit: accounts.capital }, float)
-    const id = `bank-float:${float.currency}`
-    await log.commit({ entries: [{ id, at: now(), reason: 'bank float', reference: id, legs }] })
-  }
-}
-
-function connect({ JANDON_RPC_URL, JANDON_POLL_MS, deployment }: Config) {
-  const chain = defineChain({
-    id: deployment.chainId,
-    name: `chain ${deployment.chainId}`,
-    nativeCurrency: { name: 'ether', symbol: 'ETH', decimals: 18 },
-    rpcUrls: { default: { http: [JANDON_RPC_URL] } },
-  })
-  return createPublicClient({
-    chain,
-    transport: http(JANDON_RPC_URL, { batch: true }),
-    pollingInterval: JANDON_POLL_MS,
-    cacheTime: 0,
-  })
-}
-
-function separators(chainId: number) {
-  const known = new Map<Address, Hex>()
-  return (address: Address): Hex => {
-    const separator = known.get(address) ?? channelsDomainSeparator({ chainId, address })
-    known.set(address, separator)
-    return separator
-  }
-}
-
-function openBankRail(config: Config, now: () => number) {
-  if (!config.JANDON_BANK_URL) return undefined
-  const schemas = loadSchemas(config.JANDON_XSD_DIR)
-  const link = createBankLink({
-    baseUrl: config.JANDON_BANK_URL,
-    fetch: globalThis.fetch,
-    timeoutMs: config.JANDON_BANK_TIMEOUT_MS,
-  })
-  const debtor = {
-    name: config.JANDON_BANK_HOLDER,
-    account: { other: config.JANDON_BANK_ACCOUNT },
-    agent: { clearingSystem: 'KFTC', memberId: config.JANDON_BANK_MEMBER },
-  }
-  const directory = join(config.JANDON_DATA_DIR, 'payment-files')
-  return { ...createBankRail({ link, schemas, directory, debtor, now }), dispose: schemas.dispose }
-}
-
-/** User and system time of the whole process, all its threads; the hub has no child processes. */
-function cpuSeconds(): number {
-  const { user, system } = process.cpuUsage()
-  return (user + system) / 1_000_000
-}
-
-function renderMetrics(values: Record<string, bigint | number>): string {
-  return Object.entries(values)
-    .map(([name, value]) => `${name} ${value}\n`)
-    .join('')
 }

@@ -10,10 +10,19 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 
 /** Runs until the development stack stops; answers its exit code. A Ctrl-C is the stack's to handle. */
 export function runDev(args: readonly string[]): Promise<number> {
-  if (!existsSync(script)) {
-    throw new UsageError('"jandon dev" works in the repository only: clone it, then run npm start')
+  return runScript(script, args, { folder: root })
+}
+
+/** Runs a script of the repository in a folder and hands signals on to it. */
+export function runScript(
+  path: string,
+  args: readonly string[],
+  { folder }: { folder: string },
+): Promise<number> {
+  if (!existsSync(path)) {
+    throw new UsageError('this works in the repository only: clone it, then run npm start')
   }
-  const child = spawn(process.execPath, [script, ...args], { stdio: 'inherit', cwd: root })
+  const child = spawn(process.execPath, [path, ...args], { stdio: 'inherit', cwd: folder })
   const pass = (signal: NodeJS.Signals) => {
     child.kill(signal)
   }

@@ -42,6 +42,7 @@ const actions: { readonly [code: string]: string } = {
 const harmless: readonly string[] = [
   'chain_unavailable',
   'chain_refused',
+  'money_out_locked',
   'rail_unavailable',
   'reserves_unequal',
   'stopping',

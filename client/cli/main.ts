@@ -6,6 +6,7 @@ import { runDev } from './dev.ts'
 import type { ExitCode, Failure } from './failure.ts'
 import { failureOf, inUnits, UsageError } from './failure.ts'
 import { tokenText } from './money.ts'
+import { isOperators, runOperator } from './operator.ts'
 import type { Runner } from './program.ts'
 import { createProgram } from './program.ts'
 import type { Session } from './session.ts'
@@ -22,7 +23,11 @@ export async function run(args: readonly string[]): Promise<void> {
   const terminal = createTerminal({ json, stdout, stderr })
   try {
     process.exitCode =
-      args[0] === 'dev' ? await runDev(args.slice(1)) : await runCommand(args, terminal, json)
+      args[0] === 'dev'
+        ? await runDev(args.slice(1))
+        : isOperators(args[0])
+          ? await runOperator(args)
+          : await runCommand(args, terminal, json)
   } catch (error) {
     process.exitCode = fail(terminal, error)
   }

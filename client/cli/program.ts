@@ -38,6 +38,7 @@ export function createProgram(run: Runner, confirm: creator.Confirm): Command {
     .description('run a local chain, a hub and a bank, and one visible round')
     .allowUnknownOption()
     .argument('[options...]')
+  addOperatorCommands(program)
   addChannelCommands(program, run)
   addTipCommands(program, run)
   addCreatorCommands(program, run, confirm)
@@ -48,6 +49,18 @@ export function createProgram(run: Runner, confirm: creator.Confirm): Command {
     .action((given: Given) => run(given, status))
   for (const command of program.commands) mergeGlobals(command)
   return program
+}
+
+/** For the list of commands; `main.ts` hands them over before anything is parsed. */
+function addOperatorCommands(program: Command) {
+  const operators = [
+    ['backup', 'for operators: back a running hub up, or verify a backup'],
+    ['restore', 'for operators: restore a backup, or see what is missing after it'],
+    ['reconcile', 'for operators: let money leave again after a restore'],
+  ] as const
+  for (const [name, description] of operators) {
+    program.command(name).description(description).allowUnknownOption().argument('[options...]')
+  }
 }
 
 function addChannelCommands(program: Command, run: Runner) {
@@ -114,6 +127,10 @@ function addTipCommands(program: Command, run: Runner) {
     .action((given: Given<{ limit: number }>) =>
       run(given, (session) => tips.history(session, given)),
     )
+  program
+    .command('sync')
+    .description('present the receipts that a restored hub does not know')
+    .action((given: Given) => run(given, tips.sync))
   program
     .command('verify')
     .description('check a receipt offline, against the hub as first seen')

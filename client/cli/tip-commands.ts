@@ -48,6 +48,21 @@ export async function history(session: Session, { limit }: { limit: number }): P
   }
 }
 
+/** Presents again what a restored hub lost. What it refuses is told, and the whole is then refused. */
+export async function sync({ jandon, terminal }: Session): Promise<Report> {
+  const { known, takenIn, refused } = await terminal.during('presenting receipts', () =>
+    jandon.sync(),
+  )
+  return {
+    json: { known, takenIn, refused },
+    lines: [
+      `The hub knew ${known} baskets and took in ${takenIn.length} again`,
+      ...table(refused.map(({ basketId, detail }) => ['  refused', short(basketId), detail])),
+    ],
+    exitCode: refused.length === 0 ? 0 : 1,
+  }
+}
+
 /** Checks a receipt by the beginning of its basket id, or one in a JSON file. A receipt that does not hold is a refusal. */
 export async function verify(session: Session, receipt: string): Promise<Report> {
   const file = await readReceipt(receipt)

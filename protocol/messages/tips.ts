@@ -37,7 +37,7 @@ export const tip = z.strictObject({
   message: tipMessage.optional(),
 })
 
-const basketFields = {
+export const basketFields = {
   maxClaimableAmount: amount,
   tips: z.array(tip).min(tipsPerBasket.minimum).max(tipsPerBasket.maximum),
   signature,
@@ -62,7 +62,7 @@ export const depositRequest = z.strictObject({
 /** `POST /v1/channels/:id/refunds`: without an amount, all that is unspent. */
 export const refundRequest = z.strictObject({ amount: positiveAmount.optional() })
 
-const receiptLeaf = z.object({
+export const receiptLeaf = z.object({
   salt: hash,
   epoch: hash,
   group: uint64,
@@ -78,7 +78,7 @@ const receiptLeaf = z.object({
   acceptedAfter: amount,
 })
 
-const groupHeader = z.object({
+export const groupHeader = z.object({
   epoch: hash,
   number: uint64,
   previous: hash,

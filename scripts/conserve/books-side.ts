@@ -18,6 +18,7 @@ const line = z.discriminatedUnion('kind', [
     channelId: hash,
     config: z.object({ token: address }),
     charged: amount,
+    unexplained: amount,
   }),
   z.object({
     kind: z.literal('tip'),
@@ -91,8 +92,12 @@ export function bookChecks({ entries, channels, tips }: Books): Check[] {
       BigInt(entries.length - new Set(entries.map(({ id }) => id)).size),
       0n,
     ),
-    ...channels.map(({ channelId, charged }) =>
-      same(`books: channel ${channelId} charged = Σ tips`, charged, tipped.get(channelId) ?? 0n),
+    ...channels.map(({ channelId, charged, unexplained }) =>
+      same(
+        `books: channel ${channelId} charged = Σ tips + claimed above the books`,
+        charged,
+        (tipped.get(channelId) ?? 0n) + unexplained,
+      ),
     ),
   ]
 }
@@ -121,7 +126,10 @@ function recipientChecks(books: Books, { token, accounts }: ChainSide): Check[] 
   for (const { to, amount: given, fee } of books.tips.filter((tip) => tip.token === token)) {
     add(earned, `0x${to.slice(26)}`, given - fee)
   }
-  const owed = (account: string) => -(books.balances.get(`${token}|${account}`) ?? 0n)
+  const balance = (account: string) => books.balances.get(`${token}|${account}`) ?? 0n
+  const owed = (account: string) => -balance(account)
+  /** Credited for tips that a restore lost, and accepted as such. */
+  const lost = (account: string) => balance(`suspense:${account}`)
   const credited = (account: string) => accounts.get(account as Address)?.credited ?? 0n
   const isCreator = (account: string) => books.balances.has(`${token}|creator:${account}`)
   const others = [...new Set([...earned.keys(), ...accounts.keys()])].filter(
@@ -133,13 +141,13 @@ function recipientChecks(books: Books, { token, accounts }: ChainSide): Check[] 
       same(
         `creator ${account}: tips − fees = owed + credited`,
         earned.get(account) ?? 0n,
-        owed(`creator:${account}`) + credited(account),
+        owed(`creator:${account}`) + credited(account) - lost(account),
       ),
     ),
     same(
       'fees: fees and relay fees = owed + credited',
       fees + sumOf(others.map((account) => earned.get(account) ?? 0n)),
-      owed('fees') + sumOf(others.map(credited)),
+      owed('fees') + sumOf(others.map((account) => credited(account) - lost(account))),
     ),
   ]
 }

@@ -2,6 +2,7 @@
 // group that chains and is signed like any other. Whoever compares the books with the chain must find it.
 
 import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
 import type { Hex } from 'viem'
 import { toHex } from 'viem'
 import { hubDomainSeparator } from '#protocol/receipt.ts'
@@ -9,7 +10,7 @@ import type { Deployment } from '#server/chain/deployment.ts'
 import { createDigestSigner } from '#server/channels/signature-backend.ts'
 import { accounts } from '#server/ledger/accounts.ts'
 import { move } from '#server/ledger/entry.ts'
-import { openDatabase } from '#server/store/database.ts'
+import { levelFolder, openLevel } from '#server/store/database.ts'
 import { createGroupLog } from '#server/store/group-log.ts'
 import { createLateRows } from '#server/store/late-rows.ts'
 import { lateGroups, loadBalances, walkGroups } from '#server/store/start-up.ts'
@@ -24,8 +25,8 @@ export async function forgeOneUnit({
   deployment: Deployment
   receiptKey: Hex
 }) {
-  const { chainId, hubAccount, channels, tokens } = deployment
-  const db = await openDatabase(dataDirectory, { chainId, hubAccount, channels })
+  const { chainId, hubAccount, tokens } = deployment
+  const db = await openLevel(join(dataDirectory, levelFolder))
   const last = await walkGroups(db)
   const lateRows = createLateRows(lateGroups(db).from)
   const log = createGroupLog({

@@ -12,19 +12,22 @@ import {
 import { tortureHub, torturePlantedHub } from './hub/campaign.ts'
 import { hubPlants } from './hub/plants.ts'
 import { plants } from './plants.ts'
+import { defaultRounds, restorePlants, tortureRestores } from './restores.ts'
 import { run as tortureWebhooks } from './webhooks.ts'
 
 const help = `usage: npm run torture -- [options]
 
   --only <name>    contracts (default): the contracts in Solidity and against the model; model: the second half alone;
-                   hub: histories with crashes, a failing disk, damage; webhooks: deliveries with crashes
+                   hub: histories with crashes, a failing disk, damage; restores: hubs lost and restored;
+                   webhooks: deliveries with crashes
   --seed <n>       where randomness begins; printed, so that a run can be repeated
   --runs <n>       contracts: hundreds of calls for each invariant (default ${defaultRuns})
+  --rounds <n>     restores: in each the hub is lost three times (default ${defaultRounds})
   --seeds <n>      hub: how many seeds (default 10)
   --events <n>     webhooks: events to deliver (default 100000)
   --kills <n>      webhooks: kills of the hub (default 100)
   --dead <n>       webhooks: endpoints that never answer (default 1000)
-  --plant <bug>    puts a named bug in, or all of them in turn; the campaign must find it (contracts, hub)
+  --plant <bug>    puts a named bug in, or all of them in turn; the campaign must find it (contracts, hub, restores)
   --help           print this
 `
 
@@ -40,6 +43,7 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     seeds: { type: 'string', default: '10' },
     runs: { type: 'string', default: String(defaultRuns) },
+    rounds: { type: 'string', default: String(defaultRounds) },
     plant: { type: 'string' },
     events: { type: 'string', default: '100000' },
     kills: { type: 'string', default: '100' },
@@ -49,6 +53,7 @@ const { values } = parseArgs({
 })
 const seed = wholeNumber(values.seed ?? String(Date.now() % 1_000_000_000), 'seed')
 const runs = wholeNumber(values.runs, 'runs')
+const rounds = wholeNumber(values.rounds, 'rounds')
 const seeds = wholeNumber(values.seeds, 'seeds')
 const crowdTips = 600
 
@@ -63,6 +68,11 @@ const campaigns: { [name: string]: Campaign } = {
     plants: Object.keys(hubPlants),
     torture: () => tortureHub({ seed, seeds }),
     torturePlanted: (plant) => torturePlantedHub(plant, seed),
+  },
+  restores: {
+    plants: Object.keys(restorePlants),
+    torture: () => tortureRestores({ seed, runs: rounds }),
+    torturePlanted: (plant) => tortureRestores({ seed, runs: 1, plant }),
   },
   webhooks: {
     plants: [],

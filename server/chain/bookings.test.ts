@@ -7,8 +7,11 @@ import { concatHex, encodeAbiParameters, encodeEventTopics, encodePacked } from 
 import { creatorVaultAbi } from '#protocol/abi.ts'
 import { loadChannels } from '../channels/registry.ts'
 import { loadVaultAccounts } from '../creators/vault-accounts.ts'
+import { accounts } from '../ledger/accounts.ts'
+import { balanceKey } from '../ledger/entry.ts'
 import { openDatabase } from '../store/database.ts'
 import { createLateRows } from '../store/late-rows.ts'
+import { owner } from '../testing/disk.ts'
 import { bookEvents } from './bookings.ts'
 import type { Deployment } from './deployment.ts'
 import { readEvents } from './logs.ts'
@@ -31,17 +34,28 @@ let directory: string
 let db: Awaited<ReturnType<typeof openDatabase>>
 before(async () => {
   directory = await mkdtemp(join(tmpdir(), 'jandon-bookings-'))
-  db = await openDatabase(directory, { chainId: deployment.chainId, hubAccount, channels })
+  db = await openDatabase(directory, {
+    ...owner,
+    chainId: deployment.chainId,
+    hubAccount,
+    channels,
+  })
 })
 after(async () => {
   await db.close()
   await rm(directory, { recursive: true })
 })
 
-async function books() {
+async function books(owed = 1_000n) {
   return {
     channels: await loadChannels(db, createLateRows(1n)),
     vaultAccounts: await loadVaultAccounts(db),
+    balances: new Map(
+      [accounts.creator(ana), accounts.creator(ben), accounts.fees].map((account) => [
+        balanceKey(account, token),
+        -owed,
+      ]),
+    ),
     terms: {
       contract: channels,
       receiver: vault,
@@ -104,6 +118,26 @@ describe('bookEvents', () => {
     bookEvents(deps, await credited([ana, 100n]), new Map())
     const again = bookEvents(deps, await credited([ana, 100n]), new Map())
     assert.deepEqual(again, { rows: [], entries: [], events: [] })
+  })
+
+  it('books to suspense what was credited above what the books owe, over a whole range (R24)', async () => {
+    const change = bookEvents(
+      await books(110n),
+      await credited([ana, 100n], [ana, 130n]),
+      new Map(),
+    )
+    const [first, second] = change.entries ?? []
+    const inToken = { currency: token }
+    assert.deepEqual(first?.legs, [
+      { account: `creator:${ana}`, ...inToken, amount: 100n },
+      { account: 'vault', ...inToken, amount: -100n },
+    ])
+    assert.deepEqual(second?.legs, [
+      { account: `creator:${ana}`, ...inToken, amount: 10n },
+      { account: 'vault', ...inToken, amount: -10n },
+      { account: `suspense:${ana}`, ...inToken, amount: 20n },
+      { account: 'vault', ...inToken, amount: -20n },
+    ])
   })
 
   it('books an account that stands in a batch twice under two ids', async () => {

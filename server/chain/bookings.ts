@@ -8,8 +8,8 @@ import { newChannel, observe } from '../channels/channel.ts'
 import type { ChannelRegistry } from '../channels/registry.ts'
 import type { VaultAccounts } from '../creators/vault-accounts.ts'
 import { accounts } from '../ledger/accounts.ts'
-import type { Entry, Leg } from '../ledger/entry.ts'
-import { move } from '../ledger/entry.ts'
+import type { Balances, Entry, Leg } from '../ledger/entry.ts'
+import { balanceKey, balanceOf, move } from '../ledger/entry.ts'
 import type { Change } from '../store/group-log.ts'
 import type { ChainEvent } from './logs.ts'
 
@@ -19,6 +19,8 @@ export type Consequence = (event: ChainEvent) => Change
 export type BookingDeps = {
   channels: ChannelRegistry
   vaultAccounts: VaultAccounts
+  /** The books before the range; they change when it is committed. */
+  balances: Balances
   terms: ChannelTerms
   feeAccount: Address
   now: () => number
@@ -50,8 +52,9 @@ export function bookEvents(
   events: readonly ChainEvent[],
   snapshots: ReadonlyMap<Hex, ChannelOnChain>,
 ): Change {
+  const credited: Credited = new Map()
   const changes = events.flatMap((event) => [
-    bookEvent(deps, event),
+    bookEvent(deps, event, credited),
     ...deps.consequences.map((consequence) => consequence(event)),
   ])
   for (const [id, seen] of snapshots) {
@@ -73,7 +76,10 @@ export function joinChanges(changes: readonly Change[]): Change {
   }
 }
 
-function bookEvent(deps: BookingDeps, event: ChainEvent): Change {
+/** What each ledger account was credited by events of the range so far. */
+type Credited = Map<string, bigint>
+
+function bookEvent(deps: BookingDeps, event: ChainEvent, credited: Credited): Change {
   switch (event.kind) {
     case 'channel-created':
       return bookCreated(deps, event)
@@ -92,7 +98,7 @@ function bookEvent(deps: BookingDeps, event: ChainEvent): Change {
         credit: accounts.suspense,
       })
     case 'credited':
-      return bookCredit(deps, event)
+      return bookCredit(deps, event, credited)
     case 'paid': {
       const { token, account, paid } = event
       return { rows: [deps.vaultAccounts.raise({ token, account }, { paid })] }
@@ -134,20 +140,35 @@ function bookClaim(deps: BookingDeps, event: ChainEvent & { kind: 'claimed' }): 
   }
 }
 
-/** The event carries the new total alone: what was added is what it exceeds the known total by. */
-function bookCredit(deps: BookingDeps, event: ChainEvent & { kind: 'credited' }): Change {
+/**
+ * The event carries the new total alone: what was added is what it exceeds the known total by. What the books did not owe was
+ * credited for tips that they lost: it stays in suspense under the recipient's name.
+ */
+function bookCredit(
+  deps: BookingDeps,
+  event: ChainEvent & { kind: 'credited' },
+  before: Credited,
+): Change {
   const { token, account, credited } = event
   const amount = credited - deps.vaultAccounts.get(token, account).credited
   if (amount <= 0n) return {}
   const debit = account === deps.feeAccount ? accounts.fees : accounts.creator(account)
-  const booked = book(
-    deps,
-    { ...event, amount },
-    { reason: 'credited', debit, credit: accounts.vault },
-  )
+  const key = balanceKey(debit, token)
+  const owed = -balanceOf(deps.balances, debit, token) - (before.get(key) ?? 0n)
+  const known = owed <= 0n ? 0n : smaller(owed, amount)
+  before.set(key, (before.get(key) ?? 0n) + known)
+  const legs = [
+    ...legsOf(known, { currency: token, debit, credit: accounts.vault }),
+    ...legsOf(amount - known, {
+      currency: token,
+      debit: accounts.suspenseOf(account),
+      credit: accounts.vault,
+    }),
+  ]
   const row = deps.vaultAccounts.raise({ token, account }, { credited })
   const data = toJson({ token, account, amount, credited, transaction: event.transaction })
-  return { ...booked, rows: [row], events: [{ audience: [account], type: 'credited', data }] }
+  const entries = [entryOf(deps, event, { reason: 'credited', legs })]
+  return { entries, rows: [row], events: [{ audience: [account], type: 'credited', data }] }
 }
 
 function book(

@@ -61,6 +61,7 @@ describe('createClaims, on a real chain', function () {
       follower,
       feeAccount,
       policy: { amountAtRisk: 1n, maxAgeMs: 0 },
+      mayCredit: () => true,
       now: Date.now,
     })
     let isDone = false

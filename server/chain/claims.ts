@@ -59,6 +59,8 @@ export type ClaimDeps = {
   follower: Follower
   feeAccount: Address
   policy: ClaimPolicy
+  /** Whether creators may be credited; until then only claims are made, which move money toward the vault. */
+  mayCredit: () => boolean
   now: () => number
 }
 
@@ -173,8 +175,17 @@ function planSettlement(
     packed.length > 0 ? packed.slice(0, rowsPerTransaction.claims) : claimable.slice(0, tickClaims)
   const claimed = claims.reduce((sum, channel) => sum + claimOf(channel) - channel.totalClaimed, 0n)
   const book = (account: string) => balanceOf(balances, account, token)
-  const free = book(accounts.vault) + book(accounts.claimed) + book(accounts.suspense) + claimed
-  return { token, claims, claimed, credits: planCredits(deps, { token, free, tried }) }
+  const free = book(accounts.vault) + book(accounts.claimed) + suspended(balances, token) + claimed
+  const credits = deps.mayCredit() ? planCredits(deps, { token, free, tried }) : []
+  return { token, claims, claimed, credits }
+}
+
+/** What is in suspense and not to be given away: foreign money, less what the vault credited for tips that the books lost. */
+function suspended(balances: Balances, token: Address): bigint {
+  const prefix = `${token}|${accounts.suspense}`
+  let sum = 0n
+  for (const [key, amount] of balances) if (key.startsWith(prefix)) sum += amount
+  return sum
 }
 
 function planCredits(

@@ -126,11 +126,11 @@ export function createReserves({
       (sum, { charged, totalClaimed }) => sum + charged - totalClaimed,
       0n,
     )
-    const creators = [...balances].reduce(
-      (sum, [key, amount]) => (key.startsWith(`${token}|creator:`) ? sum + amount : sum),
+    const recipients = [...balances].reduce(
+      (sum, [key, amount]) => (isRecipient(key, token) ? sum + amount : sum),
       0n,
     )
-    const owed = -(creators + book(accounts.fees) + book(accounts.suspense))
+    const owed = -(recipients + book(accounts.fees) + book(accounts.suspense))
     return [
       { token, line: 'charged, not claimed', books: book(accounts.channels), truth: unclaimed },
       { token, line: 'claimed, not settled', books: book(accounts.claimed), truth: seen.unsettled },
@@ -143,4 +143,9 @@ export function createReserves({
       { token, line: 'owed', books: owed, truth: unclaimed + seen.unsettled + seen.unallocated },
     ]
   }
+}
+
+/** A creator's account, or what a restore found credited to somebody for tips that the books lost. */
+function isRecipient(key: string, token: Address): boolean {
+  return key.startsWith(`${token}|creator:`) || key.startsWith(`${token}|suspense:`)
 }

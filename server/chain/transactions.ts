@@ -21,6 +21,8 @@ export type Call = { to: Address; data: Hex; purpose: string }
 type Signed = Call & { nonce: number; raw: Hex; hash: Hex; state: 'signed' | 'mined' }
 
 const sentRows = table<Signed>('transaction')
+/** Nonces by hash. */
+const sentByHash = table<number>('transaction-hash')
 
 export type Transactions = {
   /** The key's address. */
@@ -37,6 +39,8 @@ export type Transactions = {
    * node may have forgotten it.
    */
   mined(hash: Hex): Promise<TransactionReceipt>
+  /** Whether a transaction was sent from this data directory. */
+  isOurs(hash: Hex): boolean
   /** Sends again, byte for byte, whatever was stored but not seen mined. */
   resume(): Promise<void>
   /** Ends every wait; what is not mined yet goes on after the next start. */
@@ -83,6 +87,7 @@ export function createTransactions({
         await log.commit({ rows: [sentRows.put(stored.key, { ...stored.value, state: 'mined' })] })
       return receipt
     },
+    isOurs: (hash) => sentByHash.get(db, hash) !== undefined,
     async resume() {
       for (const { value } of await sentRows.list(db)) {
         if (value.state === 'signed' && !(await isMined(value.hash))) await broadcast(value.raw)
@@ -102,7 +107,8 @@ export function createTransactions({
       hash,
       state: 'signed',
     })
-    await log.commit({ rows: [row, ...rowsWith(hash)] })
+    const byHash = sentByHash.put(hash, prepared.nonce)
+    await log.commit({ rows: [row, byHash, ...rowsWith(hash)] })
     await broadcast(raw)
     return hash
   }

@@ -55,6 +55,11 @@ export type Baskets = {
   endStream(stream: OpenStream): Promise<BasketReceipt | undefined>
   /** Whether a basket was accepted before or is being accepted: whoever sends it again pays nothing more (R2). */
   isKnown(id: Hex): boolean
+  /**
+   * Takes a basket in by other means than a tip request: `takeIn` is called in this tick, and only when the basket is neither
+   * known nor being committed (R2). Answers where its tips were committed.
+   */
+  once(id: Hex, takeIn: () => Promise<Committed>): Promise<Committed>
   /** @throws HubError `unknown_basket` */
   find(id: Hex): { channelId: Hex; receipt: BasketReceipt }
 }
@@ -85,6 +90,7 @@ type NamedTip = NamedTips & { tips: Tip[] }
 
 /** A basket that somebody waits for: how many do, where it stands if it was accepted before, and its commit once asked. */
 type InProgress = {
+  id: Hex
   waiting: number
   stored: StoredBasket | undefined
   committed: Promise<Committed> | undefined
@@ -112,6 +118,10 @@ export function createBaskets(deps: BasketDeps): Baskets {
     },
     endStream,
     isKnown,
+    async once(id, takeIn) {
+      const mine = progressOf(id)
+      return whileWaiting(mine, async () => committedOnce(mine, takeIn))
+    },
     find(id) {
       const stored = basketRows.get(db, id)
       if (!stored) {
@@ -141,15 +151,11 @@ export function createBaskets(deps: BasketDeps): Baskets {
       await deps.log.commit({ rows: deps.streams.close(stream, null) })
       return undefined
     }
-    const mine = inProgress.get(named.id) ?? { waiting: 0, stored: undefined, committed: undefined }
-    inProgress.set(named.id, mine)
-    mine.waiting += 1
-    try {
+    const mine = progressOf(named.id)
+    return whileWaiting(mine, async () => {
       mine.committed = commitStream(deps, channel, { stream, named })
       return receiptOf(named.id, await mine.committed)
-    } finally {
-      leave(named.id, mine)
-    }
+    })
   }
 
   /**
@@ -168,32 +174,42 @@ export function createBaskets(deps: BasketDeps): Baskets {
     }
   }
 
-  function leave(id: Hex, mine: InProgress) {
-    mine.waiting -= 1
-    if (mine.waiting === 0) inProgress.delete(id)
-  }
-
   /** Whoever sends the same basket meanwhile waits for the same receipt, after a signature of their own (R2). */
   async function acceptOnce(channel: Channel, request: TipsRequest & NamedTips) {
-    const mine = inProgress.get(request.id) ?? {
-      waiting: 0,
-      stored: basketRows.get(db, request.id),
-      committed: undefined,
-    }
+    const mine = progressOf(request.id)
     if (!mine.stored && !mine.committed) assertWorthwhile(channel, request)
-    inProgress.set(request.id, mine)
-    mine.waiting += 1
     count(onChannel, channel.id, 1)
     try {
-      await assertSignedBy(deps, channel, request)
-      mine.committed ??= mine.stored
-        ? Promise.resolve(readCommitted(db, mine.stored))
-        : acceptNew(deps, channels.get(channel.id), request)
-      return await mine.committed
+      return await whileWaiting(mine, async () => {
+        await assertSignedBy(deps, channel, request)
+        return committedOnce(mine, () => acceptNew(deps, channels.get(channel.id), request))
+      })
     } finally {
       count(onChannel, channel.id, -1)
-      leave(request.id, mine)
     }
+  }
+
+  function progressOf(id: Hex): InProgress {
+    const known = inProgress.get(id)
+    return known ?? { id, waiting: 0, stored: basketRows.get(db, id), committed: undefined }
+  }
+
+  /** Whoever presents a basket that is worked on joins in: all of them share one commit. */
+  async function whileWaiting<T>(mine: InProgress, work: () => Promise<T>): Promise<T> {
+    inProgress.set(mine.id, mine)
+    mine.waiting += 1
+    try {
+      return await work()
+    } finally {
+      mine.waiting -= 1
+      if (mine.waiting === 0) inProgress.delete(mine.id)
+    }
+  }
+
+  /** The first who comes here commits. Whether there was one, and the commit, are of one tick: there is no second. */
+  function committedOnce(mine: InProgress, commit: () => Promise<Committed>): Promise<Committed> {
+    mine.committed ??= mine.stored ? Promise.resolve(readCommitted(db, mine.stored)) : commit()
+    return mine.committed
   }
 
   /** The cheap refusals. What is in progress on the channel may still change whether it can pay: that is judged after. */

@@ -46,6 +46,8 @@ export type Channel = ChannelOnChain & {
   refusal: ErrorCode | undefined
   proof: CeilingProof | undefined
   charged: bigint
+  /** What of `charged` no known tip explains: it was claimed on chain above what the books knew. */
+  unexplained: bigint
   held: bigint
 }
 
@@ -89,6 +91,7 @@ export function newChannel(
     refundNonce: 0n,
     proof: undefined,
     charged: 0n,
+    unexplained: 0n,
     held: 0n,
   }
 }
@@ -146,14 +149,19 @@ export function charge(
   channel: Channel,
   { added, proof }: { added: bigint; proof: CeilingProof },
 ): Channel {
-  const raised = proof.maxClaimableAmount > (channel.proof?.maxClaimableAmount ?? 0n)
-  const next = {
-    ...channel,
-    charged: channel.charged + added,
-    proof: raised ? proof : channel.proof,
-  }
+  const next = { ...raiseCeiling(channel, proof), charged: channel.charged + added }
   assertOrder(channel, next)
   return next
+}
+
+/** Takes `amount` of what was claimed above the books as explained by tips that came to light. */
+export function explain(
+  channel: Channel,
+  { amount, proof }: { amount: bigint; proof: CeilingProof },
+): Channel {
+  const unexplained = channel.unexplained - amount
+  assert.ok(unexplained >= 0n, `channel ${channel.id}: unexplained would be ${unexplained}`)
+  return { ...raiseCeiling(channel, proof), unexplained }
 }
 
 /** Reserves money for a refund (R10), or frees it with a negative amount. */
@@ -166,7 +174,8 @@ export function hold(channel: Channel, amount: bigint): Channel {
 /** Takes over what the chain says. A claim above what was charged (a stolen key) raises charged with it. */
 export function observe(channel: Channel, seen: ChannelOnChain): Channel {
   const charged = larger(seen.totalClaimed, channel.charged)
-  const next = { ...channel, ...seen, charged }
+  const unexplained = channel.unexplained + charged - channel.charged
+  const next = { ...channel, ...seen, charged, unexplained }
   assert.ok(next.totalClaimed >= channel.totalClaimed, `channel ${channel.id}: totalClaimed fell`)
   return next
 }
@@ -182,6 +191,11 @@ export function assertSound({ id, charged, totalClaimed, held, balance }: Channe
     totalClaimed <= balance,
     `channel ${id}: claimed ${totalClaimed} above balance ${balance}`,
   )
+}
+
+function raiseCeiling(channel: Channel, proof: CeilingProof): Channel {
+  const raised = proof.maxClaimableAmount > (channel.proof?.maxClaimableAmount ?? 0n)
+  return raised ? { ...channel, proof } : channel
 }
 
 function assertOrder(before: Channel, after: Channel) {

@@ -17,9 +17,10 @@ export function claimProof(
 ): CeilingProof {
   const { id, contract, config, proof } = channel
   assert.ok(proof, `channel ${id} is charged without a proof`)
-  const digest = digestOf(id, proof, separatorOf(contract))
-  const signature = [proof.signature, withOtherV(proof.signature)].find(
-    (candidate) => backend.recover(digest, candidate) === config.payerAuthorizer,
+  const signature = signatureOf(
+    config.payerAuthorizer,
+    digestOf(id, proof, separatorOf(contract)),
+    { signature: proof.signature, backend },
   )
   assert.ok(signature, `the proof kept for channel ${id} is not its payer's`)
   return { ...proof, signature }
@@ -32,6 +33,17 @@ function digestOf(channelId: Hex, proof: CeilingProof, separator: Hex): Hex {
     case 'ticks':
       return tickCommitmentDigest(proof.commitment, separator)
   }
+}
+
+/** A signature with the v that recovers its signer, whichever of the two it came with; `undefined` when it is not theirs. */
+export function signatureOf(
+  signer: Address,
+  digest: Hex,
+  { signature, backend }: { signature: Hex; backend: SignatureBackend },
+): Hex | undefined {
+  return [signature, withOtherV(signature)].find(
+    (candidate) => backend.recover(digest, candidate) === signer,
+  )
 }
 
 function withOtherV(signature: Hex): Hex {

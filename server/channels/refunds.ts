@@ -37,6 +37,8 @@ export type RefundDeps = {
   transactions: Transactions
   hubAccount: Address
   randomBytes: (count: number) => Uint8Array
+  /** Refuses while money may not leave. */
+  assertMoneyMayLeave: () => void
   follower: () => Follower
   background: (name: string, work: () => Promise<void>) => void
 }
@@ -51,6 +53,7 @@ export async function loadRefunds(deps: RefundDeps): Promise<Refunds> {
   return {
     async start(channelId, amount) {
       const channel = channels.get(channelId)
+      deps.assertMoneyMayLeave()
       const refund = draft(channel, amount)
       log.assertRoom()
       active.set(refund.refundId, refund)
@@ -69,16 +72,24 @@ export async function loadRefunds(deps: RefundDeps): Promise<Refunds> {
     },
     consequence(event) {
       if (event.kind !== 'refunded') return {}
-      const refund = [...active.values()].find(
-        ({ channelId, transaction }) =>
-          channelId === event.channelId && transaction === event.transaction,
-      )
-      return refund ? end({ ...refund, state: 'done' }) : {}
+      const { transaction } = event
+      const refund = [...active.values()].find((one) => isEnded(one, event))
+      return refund ? end({ ...refund, transaction, state: 'done' }) : {}
     },
     resume() {
       for (const refund of active.values())
         background(`refund ${refund.refundId}`, () => send(refund.refundId))
     },
+  }
+
+  /** One whose transaction was sent in a time that the books lost is known by its channel and amount. */
+  function isEnded(
+    { channelId, transaction, amount }: RefundView,
+    event: { channelId: Hex; transaction: Hex; amount: bigint },
+  ): boolean {
+    if (channelId !== event.channelId) return false
+    if (transaction !== null) return transaction === event.transaction
+    return amount === event.amount && !deps.transactions.isOurs(event.transaction)
   }
 
   function draft(channel: Channel, amount: bigint | undefined): RefundView {

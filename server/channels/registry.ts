@@ -48,7 +48,7 @@ export async function loadChannels(db: Database, lateRows: LateRows): Promise<Ch
   for (const { value } of await channelRows.list(db)) {
     remember(value)
   }
-  for (const { tips } of lateTips(db)) for (const tip of tips) takeUp(tip)
+  for await (const { tips } of lateTips(db)) for (const tip of tips) takeUp(tip)
   for (const channel of channels.values()) assertSound(channel)
 
   return {

@@ -16,7 +16,8 @@ import type { Hub } from '../hub.ts'
 import { payoutView } from '../payouts/payout.ts'
 import { checkShape, readBody } from './json-body.ts'
 import { answerProblem, asRefusal } from './problem.ts'
-import { answer, hashParameter, pageOf, route } from './route.ts'
+import { recoveryRoutes } from './recovery-routes.ts'
+import { answer, hashParameter, operator, pageOf, route } from './route.ts'
 import { createTipsRoute, isTipsRequest } from './tips-route.ts'
 import { webhookRoutes } from './webhook-routes.ts'
 
@@ -50,6 +51,7 @@ function createApp(
   creatorRoutes(app, hub)
   webhookRoutes(app, hub)
   operatorRoutes(app, hub)
+  recoveryRoutes(app, hub)
   app.use(refuseUnknownRoute)
   app.use(answerError(logFailure))
   return app
@@ -238,14 +240,6 @@ function operatorRoutes(app: Express, hub: Hub) {
       response.end()
     }),
   })
-}
-
-/** A handler for the operator alone. */
-function operator(hub: Hub, handler: RequestHandler): RequestHandler {
-  return (request, response, next) => {
-    hub.sessions.assertOperator(request)
-    return handler(request, response, next)
-  }
 }
 
 function ownChannel(hub: Hub, request: Request, id: Hex) {

@@ -12,6 +12,7 @@ const maxReportedIssues = 8
 export async function readBody<S extends z.ZodType>(
   request: IncomingMessage,
   schema: S,
+  maximumBytes: number = maxBodyBytes,
 ): Promise<z.output<S>> {
   const type = request.headers['content-type'] ?? ''
   if (!/^application\/json\s*(;|$)/i.test(type)) {
@@ -20,7 +21,7 @@ export async function readBody<S extends z.ZodType>(
       type ? `the body is ${type}` : 'the body has no content-type',
     )
   }
-  return parseMessage(await readText(request), schema)
+  return parseMessage(await readText(request, maximumBytes), schema)
 }
 
 /** A JSON text as a checked message. */
@@ -41,17 +42,17 @@ export function checkShape<S extends z.ZodType>(value: unknown, schema: S): z.ou
   })
 }
 
-async function readText(request: IncomingMessage): Promise<string> {
+async function readText(request: IncomingMessage, maximumBytes: number): Promise<string> {
   const declared = Number(request.headers['content-length'] ?? 0)
-  if (declared > maxDiscardedBytes) throw tooLarge(declared)
+  if (declared > maxDiscardedBytes) throw tooLarge(declared, maximumBytes)
   const chunks: Buffer[] = []
   let bytes = 0
   for await (const chunk of request as AsyncIterable<Buffer>) {
     bytes += chunk.length
-    if (bytes <= maxBodyBytes) chunks.push(chunk)
-    if (bytes > maxDiscardedBytes) throw tooLarge(bytes)
+    if (bytes <= maximumBytes) chunks.push(chunk)
+    if (bytes > maxDiscardedBytes) throw tooLarge(bytes, maximumBytes)
   }
-  if (bytes > maxBodyBytes) throw tooLarge(bytes)
+  if (bytes > maximumBytes) throw tooLarge(bytes, maximumBytes)
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks))
   } catch (cause) {
@@ -102,11 +103,9 @@ function describeIssue({ path, message }: z.core.$ZodIssue): string {
   return path.length > 0 ? `${path.join('.')}: ${message}` : message
 }
 
-function tooLarge(bytes: number) {
-  const values = { bytes, maximum: maxBodyBytes }
-  return new HubError(
-    'body_too_large',
-    `the body has ${bytes} bytes, the limit is ${maxBodyBytes}`,
-    { values },
-  )
+function tooLarge(bytes: number, maximum: number) {
+  const values = { bytes, maximum }
+  return new HubError('body_too_large', `the body has ${bytes} bytes, the limit is ${maximum}`, {
+    values,
+  })
 }

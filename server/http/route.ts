@@ -5,6 +5,7 @@ import type { Hex } from 'viem'
 import { z } from 'zod'
 import { HubError } from '#protocol/errors.ts'
 import { hash } from '#protocol/messages/wire.ts'
+import type { Hub } from '../hub.ts'
 import { checkShape } from './json-body.ts'
 import { pageSize } from './limits.ts'
 import { answerText } from './problem.ts'
@@ -33,6 +34,17 @@ export function route(
       values: { allow },
     })
   })
+}
+
+/** A handler for the operator alone. */
+export function operator(
+  { sessions }: Pick<Hub, 'sessions'>,
+  handler: RequestHandler,
+): RequestHandler {
+  return (request, response, next) => {
+    sessions.assertOperator(request)
+    return handler(request, response, next)
+  }
 }
 
 export function answer(response: Response, status: number, body: unknown) {

@@ -8,6 +8,8 @@ export const accounts = {
   vault: 'vault',
   fees: 'fees',
   suspense: 'suspense',
+  /** What the chain credited to a recipient for tips that the books lost. */
+  suspenseOf: (account: Address) => `suspense:${account}`,
   treasury: 'treasury',
   treasurySuspense: 'treasury-suspense',
   fx: 'fx',

@@ -123,7 +123,8 @@ describe('createBankDesk', () => {
     const directory = join(disk.directory, 'files')
     const rail = createBankRail({ link, schemas, directory, debtor: sampleDebtor, now })
     const onFault = (fault: string) => void faults.push(fault)
-    const desk = createBankDesk({ db: disk.db, log, book, rail, now, onFault })
+    const mayHandOver = () => true
+    const desk = createBankDesk({ db: disk.db, log, book, rail, now, mayHandOver, onFault })
     return {
       desk,
       book,

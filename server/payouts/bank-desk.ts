@@ -2,8 +2,9 @@
 // (R16, R17). Every step is on disk before the next begins.
 
 import { HubError } from '#protocol/errors.ts'
+import { strayBookings } from '../recovery/records.ts'
 import type { Change, GroupLog } from '../store/group-log.ts'
-import type { Database } from '../store/table.ts'
+import type { Database, Row } from '../store/table.ts'
 import { table } from '../store/table.ts'
 import type { BankRail, Finding } from './bank-rail.ts'
 import type { Evidence, Payout, PayoutState } from './payout.ts'
@@ -20,6 +21,13 @@ const underWay: readonly PayoutState[] = ['SUBMITTING', 'UNKNOWN', 'SUBMITTED', 
 export type BankDesk = {
   /** One round. To be called again and again; an error leaves everything as it was on disk. */
   tick(): Promise<void>
+  /** Whether the bank had nothing more to report when it was last asked. */
+  isCaughtUp(): boolean
+  /**
+   * What is funded becomes ready to be handed over, without being handed over: the next round asks the bank about it first.
+   * For what may have been handed over in a time that the books lost. To be committed in the same tick.
+   */
+  prepareFunded(): Change[]
 }
 
 export type BankDeskDeps = {
@@ -28,15 +36,26 @@ export type BankDeskDeps = {
   book: PayoutBook
   rail: BankRail
   now: () => number
+  /** Whether payments may be handed over; until then they wait, and only reports are read. */
+  mayHandOver: () => boolean
   /** Hears what a person has to look at. */
   onFault: (fault: string) => void
 }
 
 export function createBankDesk(deps: BankDeskDeps): BankDesk {
+  let caughtUp = false
   return {
     async tick() {
       for (const payout of [...deps.book.all()]) await goOn(deps, payout)
-      await collect(deps)
+      caughtUp = false
+      caughtUp = (await collect(deps)) === 0
+    },
+    isCaughtUp: () => caughtUp,
+    prepareFunded() {
+      const funded = [...deps.book.all()].filter(({ state }) => state === 'FUNDED')
+      return funded.map((payout) =>
+        deps.book.change(submitting(payout, deps.rail.prepare(payout, 1)), 'file'),
+      )
     },
   }
 }
@@ -44,7 +63,7 @@ export function createBankDesk(deps: BankDeskDeps): BankDesk {
 /** Takes a payout one step on. One that fails is for a person to look at, and holds no other up. */
 async function goOn(deps: BankDeskDeps, payout: Payout) {
   try {
-    if (payout.state === 'FUNDED') await submit(deps, payout)
+    if (payout.state === 'FUNDED') await (deps.mayHandOver() ? submit(deps, payout) : undefined)
     else if (isDue(deps, payout)) await inquire(deps, payout)
   } catch (cause) {
     if (cause instanceof HubError) throw cause
@@ -78,7 +97,9 @@ async function inquire(deps: BankDeskDeps, payout: Payout) {
     for (const finding of answer) await learn(deps, payout, finding)
     return
   }
-  if (state === 'SUBMITTING' || state === 'UNKNOWN') return send(deps, payout)
+  if (state === 'SUBMITTING' || state === 'UNKNOWN') {
+    return deps.mayHandOver() ? send(deps, payout) : undefined
+  }
   const detail = `the bank took ${endToEndId} and does not know it`
   deps.onFault(detail)
   await apply(deps, payout, { rank: 'answer', says: 'unknown', detail })
@@ -101,10 +122,12 @@ async function apply({ log, book, now }: BankDeskDeps, { payoutId }: Payout, evi
   if (next) await log.commit(book.change(next, evidence.rank))
 }
 
-async function collect(deps: BankDeskDeps) {
+/** Weighs the next reports, and says how many there were. */
+async function collect(deps: BankDeskDeps): Promise<number> {
   const { db, log, rail, onFault } = deps
   const after = reportCursor.get(db, 'reports') ?? 0
-  for (const { sequence, findings, fault } of await rail.collect(after)) {
+  const reports = await rail.collect(after)
+  for (const { sequence, findings, fault } of reports) {
     if (fault) onFault(`bank report ${sequence} was not read: ${fault}`)
     const changes = findings.map((finding) =>
       weighFinding(deps, finding, `bank report ${sequence}`),
@@ -115,6 +138,7 @@ async function collect(deps: BankDeskDeps) {
       events: changes.flatMap(({ events = [] }) => events),
     })
   }
+  return reports.length
 }
 
 /** A finding about one of ours, once per bank entry, and only for the amount that was ordered. */
@@ -126,7 +150,7 @@ function weighFinding(deps: BankDeskDeps, finding: Finding, source: string): Cha
   const wrong = payout ? amountFault(payout, finding) : `${endToEndId} is no payout of this hub`
   if (!payout || wrong) {
     onFault(`${source}: ${wrong}`)
-    return { rows: payout ? seen : [] }
+    return { rows: payout ? seen : strayRows(finding) }
   }
   if (entry && seenEntries.get(db, entry)) return {}
   const next = weigh(payout, evidence, now())
@@ -141,6 +165,20 @@ function weighFinding(deps: BankDeskDeps, finding: Finding, source: string): Cha
 function isSecondTime({ state }: Payout, { rank, says }: Evidence): boolean {
   if (rank !== 'booking') return false
   return says === 'booked' ? state === 'SETTLED' : state === 'RETURNED'
+}
+
+/** A booking of a payment that is no payout of these books is kept: after a restore it tells what they lost. */
+function strayRows({ endToEndId, evidence, amount, entry }: Finding): Row[] {
+  if (evidence.rank !== 'booking' || !entry || amount?.kind !== 'known') return []
+  const { says } = evidence
+  return [
+    strayBookings.put(entry, {
+      endToEndId,
+      says,
+      currency: amount.currency,
+      amount: amount.amount,
+    }),
+  ]
 }
 
 function amountFault({ quote }: Payout, { endToEndId, amount }: Finding): string | undefined {

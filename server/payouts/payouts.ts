@@ -37,6 +37,10 @@ export type PayoutDeps = {
   vault: Address
   treasury: Address
   now: () => number
+  /** Refuses while money may not leave. */
+  assertMoneyMayLeave: () => void
+  /** The time by which payments that are seen now are judged: after a restore that of the backup, until it is reconciled. */
+  paidBy: () => number
   background: (name: string, work: () => Promise<void>) => void
 }
 
@@ -58,6 +62,7 @@ export function createPayouts(deps: PayoutDeps): Payouts {
       if (begun) return begun.payout
       const known = book.find(quote.hash)
       if (known && known.state !== 'FAILED') return known
+      deps.assertMoneyMayLeave()
       assertPayable(deps, quote, payment)
       const payout = relay(deps, quote, payment)
       starting.set(quote.hash, { payment, payout })
@@ -135,10 +140,10 @@ function takeIn(deps: PayoutDeps, event: ChainEvent & { kind: 'paid' }): Change 
   }
 }
 
-function payoutToFund({ book, now }: PayoutDeps, quote: QuoteView): Payout | undefined {
+function payoutToFund({ book, now, paidBy }: PayoutDeps, quote: QuoteView): Payout | undefined {
   const known = book.find(quote.hash)
   if (known) return known.state === 'REQUESTED' || known.state === 'FAILED' ? known : undefined
-  return BigInt(now()) <= quote.expiresAt + untoldGraceMs ? newPayout(quote, now()) : undefined
+  return BigInt(paidBy()) <= quote.expiresAt + untoldGraceMs ? newPayout(quote, now()) : undefined
 }
 
 function matches(

@@ -41,6 +41,8 @@ export type QuoteDeps = {
   policy: QuotePolicy
   treasury: Address
   hubSeparator: Hex
+  /** Refuses while money may not leave: a quote is a promise that it will. */
+  assertMoneyMayLeave: () => void
   sign: (digest: Hex) => Hex
   now: () => number
   randomBytes: (count: number) => Uint8Array
@@ -73,6 +75,7 @@ async function makeQuote(
 ): Promise<QuoteView> {
   const { log, fees, policy, treasury, hubSeparator, sign, now, randomBytes } = deps
   const { token, amount: gross, rail, destination } = request
+  deps.assertMoneyMayLeave()
   const rate = rateOf(deps, request)
   const { currency } = rate
   assertDestination(destination, currency)

@@ -41,6 +41,8 @@ describe('openDatabase', () => {
     chainId: { ...owner, chainId: 1 },
     hubAccount: { ...owner, hubAccount: `0x${'d1'.repeat(20)}` },
     channels: { ...owner, channels: `0x${'d2'.repeat(20)}` },
+    operator: { ...owner, operator: `0x${'d3'.repeat(20)}` },
+    receiptSigner: { ...owner, receiptSigner: `0x${'d4'.repeat(20)}` },
   } as const
   for (const [field, other] of Object.entries(others)) {
     it(`refuses the folder of another ${field}, names both, and lets it go again`, async () => {

@@ -1,19 +1,40 @@
 // The data directory: one level database, held by one process, of one format, for one hub on one chain.
 
+import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { Level } from 'level'
 import type { Address } from 'viem'
 import { assertLogIntact } from './log-check.ts'
-import type { Database, Row } from './table.ts'
+import type { Database, Readable, Row } from './table.ts'
 import { table } from './table.ts'
 
-/** What a data directory belongs to. It never changes; opening it as another hub is refused. */
-export type Ownership = { format: number; chainId: number; hubAccount: Address; channels: Address }
+/**
+ * What a data directory belongs to. It never changes; opening it as another hub is refused. The operator is part of it because
+ * the nonces of stored transactions are that key's, the receipt signer because stored receipts are proved by that key.
+ */
+export type Ownership = {
+  format: number
+  chainId: number
+  hubAccount: Address
+  channels: Address
+  operator: Address
+  receiptSigner: Address
+}
 
-export const dataFormat = 4
+export const dataFormat = 5
 
 const ownership = table<Ownership>('meta')
+
+/** In the order in which a difference is told. */
+const ownershipFields = [
+  'format',
+  'chainId',
+  'hubAccount',
+  'channels',
+  'operator',
+  'receiptSigner',
+] as const satisfies readonly (keyof Ownership)[]
 
 /**
  * Opens the data directory, creating it when it is not there.
@@ -25,21 +46,51 @@ export async function openDatabase(
   directory: string,
   owner: Omit<Ownership, 'format'>,
 ): Promise<Database> {
+  if (existsSync(join(directory, unfinishedFolder))) {
+    throw new Error(
+      `data directory ${directory}: a restore into it did not finish; empty it and restore again`,
+    )
+  }
   await mkdir(directory, { recursive: true, mode: 0o700 })
-  await assertLogIntact(join(directory, 'level'))
-  const db: Database = new Level<string, Uint8Array>(join(directory, 'level'), {
-    valueEncoding: 'view',
-  })
+  const db = await openLevel(join(directory, levelFolder))
+  await claimOwnership(db, { ...owner, format: dataFormat }, directory)
+  return db
+}
+
+/** Where the rows are in a data directory, and where they are while a restore is writing them. */
+export const levelFolder = 'level'
+export const unfinishedFolder = 'level.partial'
+
+/**
+ * Opens the rows themselves, whoever they belong to.
+ *
+ * @throws Error when another process holds them, or their log is damaged.
+ */
+export async function openLevel(path: string): Promise<Database> {
+  await assertLogIntact(path)
+  const db: Database = new Level<string, Uint8Array>(path, { valueEncoding: 'view' })
   try {
     await db.open()
   } catch (cause) {
     const locked =
       cause instanceof Error && (cause.cause as { code?: string })?.code === 'LEVEL_LOCKED'
     const reason = locked ? 'another process holds it; stop that one first' : 'it cannot be opened'
-    throw new Error(`data directory ${directory}: ${reason}`, { cause })
+    throw new Error(`data directory ${dirname(path)}: ${reason}`, { cause })
   }
-  await claimOwnership(db, { ...owner, format: dataFormat }, directory)
   return db
+}
+
+/** Whom the rows belong to; `undefined` when they are nobody's yet. */
+export function readOwnership(db: Readable): Ownership | undefined {
+  return ownership.get(db, 'owner')
+}
+
+/** In what two owners differ first, in words that name both; `undefined` when they are the same. */
+export function ownershipFault(found: Ownership, wanted: Partial<Ownership>): string | undefined {
+  const field = ownershipFields.find(
+    (name) => wanted[name] !== undefined && found[name] !== wanted[name],
+  )
+  return field && `is of ${field} ${found[field]}, this hub of ${wanted[field]}`
 }
 
 /** Writes rows in one atomic batch that is on disk when the promise resolves. Of rows with one key, the last counts. */
@@ -63,14 +114,10 @@ async function write(db: Database, rows: readonly Row[], options: { sync: boolea
 }
 
 async function claimOwnership(db: Database, wanted: Ownership, directory: string) {
-  const found = ownership.get(db, 'owner')
+  const found = readOwnership(db)
   if (!found) return writeSynced(db, [ownership.put('owner', wanted)])
-  for (const field of ['format', 'chainId', 'hubAccount', 'channels'] as const) {
-    if (found[field] !== wanted[field]) {
-      await db.close()
-      throw new Error(
-        `data directory ${directory} is of ${field} ${found[field]}, this hub of ${wanted[field]}; use another directory`,
-      )
-    }
-  }
+  const fault = ownershipFault(found, wanted)
+  if (fault === undefined) return
+  await db.close()
+  throw new Error(`data directory ${directory} ${fault}; use another directory`)
 }

@@ -140,6 +140,7 @@ export function createGroupLog({
   lateRows,
   tipIndex,
   last,
+  first = (last?.number ?? 0n) + 1n,
   epoch,
   separator,
   sign,
@@ -154,6 +155,8 @@ export function createGroupLog({
   lateRows: LateRows
   tipIndex: TipIndex
   last: GroupHeader | undefined
+  /** The number of the first group that it writes; after a restore it is far beyond the last. */
+  first?: bigint
   epoch: Hex
   separator: Hex
   sign: (digest: Hex) => Hex
@@ -167,7 +170,7 @@ export function createGroupLog({
     number: last?.number ?? 0n,
     hash: last ? headerHash(last) : zeroHash,
   }
-  let open = newGroup(head.number + 1n, randomHash())
+  let open = newGroup(first, randomHash())
   let writing: Promise<void> | undefined
   const balanceRows = new Map<string, LateRow>()
   let failure: HubError | undefined

@@ -24,7 +24,14 @@ export type EventDraft = { audience: readonly string[]; type: string; data: stri
 /** An event as it was committed; `id` orders all events of the hub. */
 export type HubEvent = EventDraft & { id: string }
 
+/**
+ * Where the numbers jump because a backup was restored: `first` is the number of the first group after it, whose header names
+ * the one of `after`. Keyed by `first`.
+ */
+export type Joint = { first: bigint; after: bigint }
+
 export const groups = table<StoredGroup>('group')
+export const joints = table<Joint>('joint')
 /** One row, under the empty key. */
 export const newestGroup = table<NewestGroup>('newest-group')
 /** All tips of a group in one row, as `tip-codec.ts` packs them. */

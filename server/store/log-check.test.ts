@@ -59,7 +59,9 @@ describe(`damagedGroup, seed ${seed}`, () => {
       const named = damagedGroup(flipped(at, flip % 8))
       const mayBePadding = at % 32_768 > 32_768 - 7 && bytes[at] === 0
       if (mayBePadding && named === undefined) continue
-      assert.equal(named, BigInt(Math.max(group, 1)), `bit ${flip % 8} of byte ${at}`)
+      const isBeforeTheFirst = group === 0 && named === 1n
+      if (isBeforeTheFirst) continue
+      assert.equal(named, BigInt(group), `bit ${flip % 8} of byte ${at}`)
     }
   })
 

@@ -3,7 +3,7 @@ import type { Hex } from 'viem'
 import type { Entry } from '../ledger/entry.ts'
 import { balanceKey, move } from '../ledger/entry.ts'
 import type { Disk } from '../testing/disk.ts'
-import { draftTip, openDisk, openLog, randomHash } from '../testing/disk.ts'
+import { draftTip, jump, openDisk, openLog, randomHash } from '../testing/disk.ts'
 import { writeSynced } from './database.ts'
 import type { StoredGroup } from './group-rows.ts'
 import {
@@ -264,6 +264,24 @@ describe('loadBalances', () => {
         0n,
       )
     }
+    await disk.remove()
+  })
+
+  it('gives them when more rows lag behind a restore than one group writes (R22, I4)', async () => {
+    const disk = await openDisk()
+    const names = Array.from({ length: 1_500 }, (_, index) => `b${index}`)
+    const first = await openLog(disk.db)
+    await Promise.all(names.map((name) => first.log.commit({ entries: [entryOf(name, 3n, name)] })))
+    const from = await jump(disk.db)
+    const second = await openLog(await disk.reopen())
+    const { header } = await second.log.commit({ entries: [entryOf('after', 5n, 'b7')] })
+    assert.equal(header.number, from)
+    const late = lateGroups(await disk.reopen())
+    assert.ok(late.from < 10n && late.to === from, `replays from ${late.from} to ${late.to}`)
+    const loaded = await loadBalances(disk.db, createLateRows(late.from))
+    assert.deepEqual(new Map([...loaded].sort()), new Map([...second.balances].sort()))
+    assert.equal(loaded.get(balanceKey('b7', 'KRW')), -8n)
+    assert.equal(loaded.get(balanceKey('a', 'KRW')), 4_505n)
     await disk.remove()
   })
 })

@@ -13,6 +13,7 @@ import {
   groups,
   groupTicks,
   groupTips,
+  joints,
   ledgerBalances,
   ledgerEntries,
   newestGroup,
@@ -42,8 +43,7 @@ export async function loadBalances(db: Database, lateRows: LateRows): Promise<Ba
   const rows = await ledgerBalances.list(db)
   const balances: Balances = new Map(rows.map(({ key, value }) => [key, value.amount]))
   const asOf = new Map(rows.map(({ key, value }) => [key, value.asOf]))
-  const { from, to } = lateGroups(db)
-  for (let group = from; group <= to; group += 1n) {
+  for (const group of await lateNumbers(db)) {
     for (const { value } of await ledgerEntries.list(db, groupRange(group))) {
       for (const leg of value.legs) {
         const key = balanceKey(leg.account, leg.currency)
@@ -57,18 +57,23 @@ export async function loadBalances(db: Database, lateRows: LateRows): Promise<Ba
 }
 
 /** The tips of the late groups, oldest first. */
-export function* lateTips(db: Database): Generator<{ number: bigint; tips: StoredTip[] }> {
+export async function* lateTips(
+  db: Database,
+): AsyncGenerator<{ number: bigint; tips: StoredTip[] }, void> {
+  for (const number of await lateNumbers(db)) yield { number, tips: readTips(db, number) }
+}
+
+/** The late groups that there are, oldest first: after a restore numbers jump, too far to count. */
+async function lateNumbers(db: Database): Promise<bigint[]> {
   const { from, to } = lateGroups(db)
-  for (let group = from; group <= to; group += 1n) {
-    yield { number: group, tips: readTips(db, group) }
-  }
+  const range = { after: sortable(from - 1n), before: `${sortable(to)}0` }
+  return (await groups.list(db, range)).map(({ value }) => value.header.number)
 }
 
 /** The ticks of the late groups, oldest first. */
-export function* lateTicks(db: Database): Generator<StreamTicks> {
-  const { from, to } = lateGroups(db)
-  for (let group = from; group <= to; group += 1n) {
-    const row = groupTicks.get(db, sortable(group))
+export async function* lateTicks(db: Database): AsyncGenerator<StreamTicks, void> {
+  for (const number of await lateNumbers(db)) {
+    const row = groupTicks.get(db, sortable(number))
     if (row) yield* decodeTicks(row)
   }
 }
@@ -78,18 +83,33 @@ export function* lateTicks(db: Database): Generator<StreamTicks> {
  *
  * @throws Error that names the newest group whose header, tips, ticks or entries are not as they were committed.
  */
-export async function walkGroups(db: Database): Promise<GroupHeader | undefined> {
+export async function walkGroups(
+  db: Database,
+  limit = walkedGroups,
+): Promise<GroupHeader | undefined> {
   const newest = newestGroup.get(db, '')
   await assertNothingBeyond(db, newest?.number ?? 0n)
   let named: GroupHead = newest ?? { number: 0n, hash: zeroHash }
   let last: GroupHeader | undefined
-  for (let walked = 0; walked < walkedGroups && named.number > 0n; walked += 1) {
+  for (let walked = 0; walked < limit && named.number > 0n; walked += 1) {
     const stored = readGroup(db, named)
     await assertRows(db, stored)
     last ??= stored.header
-    named = { number: named.number - 1n, hash: stored.header.previous }
+    named = { number: numberBefore(db, named.number), hash: stored.header.previous }
   }
   return last
+}
+
+/** The number of the next group: one more than the last, or the first after a restore. */
+export async function nextGroup(db: Database): Promise<bigint> {
+  const last = newestGroup.get(db, '')?.number ?? 0n
+  const [newest] = await joints.list(db, { reverse: true, limit: 1 })
+  return newest && newest.value.first > last ? newest.value.first : last + 1n
+}
+
+/** Numbers follow each other but for the joints; that a joint is true, the hash in the header proves. */
+function numberBefore(db: Database, number: bigint): bigint {
+  return joints.get(db, sortable(number))?.after ?? number - 1n
 }
 
 /** A group whose header is the one that the next group names, or the newest row for the last. */

@@ -7,6 +7,9 @@ import type { Level } from 'level'
 /** The key space itself. */
 export type Database = Level<string, Uint8Array>
 
+/** Whatever single rows can be read from: the key space, or a snapshot of it. */
+export type Readable = { getSync(key: string): Uint8Array | undefined }
+
 /** A value's bytes; a function is asked when the row is written, so that only the last of many changes is packed. */
 type RowValue = Uint8Array | (() => Uint8Array) | undefined
 
@@ -28,8 +31,8 @@ export type Table<T> = {
   /** As `put`, with the value taken when the row is written. */
   putLater(key: string, value: () => T): Row
   remove(key: string): Row
-  get(db: Database, key: string): T | undefined
-  has(db: Database, key: string): boolean
+  get(db: Readable, key: string): T | undefined
+  has(db: Readable, key: string): boolean
   list(db: Database, range?: Range): Promise<{ key: string; value: T }[]>
   /** As `list`, as the bytes on disk with their full keys. */
   rows(db: Database, range?: Range): Promise<StoredRow[]>

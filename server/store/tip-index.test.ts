@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Hex } from 'viem'
 import type { Disk } from '../testing/disk.ts'
-import { draftTip, openDisk, openLog, randomHash } from '../testing/disk.ts'
+import { draftTip, jump, openDisk, openLog, randomHash } from '../testing/disk.ts'
 import type { Database } from './table.ts'
 import type { Place, TipIndex } from './tip-index.ts'
 
@@ -34,11 +34,10 @@ describe('the index of tips', () => {
   }
 
   /** Two tips in each group, newest first. */
-  function expected(groups: number): string[] {
-    return Array.from({ length: groups }, (_, at) => groups - at).flatMap((group) => [
-      `${group}/1`,
-      `${group}/0`,
-    ])
+  function expected(groups: number, before = 0n): string[] {
+    return Array.from({ length: groups }, (_, at) => before + BigInt(groups - at)).flatMap(
+      (group) => [`${group}/1`, `${group}/0`],
+    )
   }
 
   it('lists the tips of a channel and of a recipient, newest first, in memory or on disk', async () => {
@@ -86,6 +85,25 @@ describe('the index of tips', () => {
       const again = await openLog(await disk.reopen())
       await tipGroups(again, 5)
       assert.deepEqual(await listed(again.tipIndex, disk.db, of), expected(groups + 5))
+    })
+  }
+
+  for (const groups of [1, 5, 300]) {
+    it(`lists what came before a restore and after it, ${groups} groups each (R22)`, async () => {
+      await tipGroups(await openLog(disk.db), groups)
+      const first = await jump(disk.db)
+      const all = [...expected(groups, first - 1n), ...expected(groups)]
+      await tipGroups(await openLog(await disk.reopen()), groups)
+      const of = { list: 'channel', owner: channelId } as const
+      for (let restart = 0; restart < 2; restart += 1) {
+        const { tipIndex } = await openLog(await disk.reopen())
+        assert.deepEqual(await listed(tipIndex, disk.db, of), all)
+        const after = all.slice(all.indexOf(`${first}/1`) + 1)
+        assert.deepEqual(await listed(tipIndex, disk.db, of, { group: first, index: 1 }), after)
+      }
+      const again = await openLog(await disk.reopen())
+      for (let group = 0; group < 300; group += 1) await again.log.commit({})
+      assert.deepEqual(await listed(again.tipIndex, disk.db, of), all, 'when all are rows')
     })
   }
 })

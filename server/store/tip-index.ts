@@ -30,6 +30,7 @@ const tables: { [list in TipOwner['list']]: Table<Uint8Array> } = {
 const placesPerRow = 1_024
 const rowsPerRead = 50
 const placeBytes = 8
+const furthestGroup = 0xffff_ffffn
 
 /** Places that are not yet a row on disk. Once packed, a list takes nothing more. */
 type Waiting = { key: string; places: Place[]; isPacked: boolean }
@@ -38,7 +39,7 @@ type Waiting = { key: string; places: Place[]; isPacked: boolean }
 export async function loadTipIndex(db: Database, lateRows: LateRows): Promise<TipIndex> {
   const waiting = { channel: new Map<Hex, Waiting[]>(), recipient: new Map<Hex, Waiting[]>() }
   const newestOnDisk = new Map<string, Place | undefined>()
-  for (const { number, tips } of lateTips(db)) {
+  for await (const { number, tips } of lateTips(db)) {
     for (const [index, tip] of tips.entries()) await takeUp(tip, { group: number, index })
   }
 
@@ -66,7 +67,7 @@ export async function loadTipIndex(db: Database, lateRows: LateRows): Promise<Ti
   function append({ list, owner }: TipOwner, place: Place): LateRow[] {
     const lists = waiting[list].get(owner) ?? []
     const open = lists.at(-1)
-    if (open && !open.isPacked && open.places.length < placesPerRow) {
+    if (open && hasRoom(open, place)) {
       open.places.push(place)
       return []
     }
@@ -143,6 +144,12 @@ function isBefore(place: Place, other: Place): boolean {
 function firstPlace(key: string, owner: Hex): Place {
   const [group = '', index = ''] = key.slice(owner.length + 1).split('/')
   return { group: BigInt(`0x${group}`), index: Number.parseInt(index, 16) }
+}
+
+/** Whether a list takes one more place. One that begins before a restore takes none after it: numbers jump too far. */
+function hasRoom({ places, isPacked }: Waiting, { group }: Place): boolean {
+  const first = places[0]?.group ?? group
+  return !isPacked && places.length < placesPerRow && group - first <= furthestGroup
 }
 
 /** Each place in 8 bytes: its group less the first one's, and its index. */

@@ -51,10 +51,15 @@ export type StreamBook = {
   /** Forgets a stream and frees its money, which the same change charges; the rows must be committed in the same tick. */
   close(stream: OpenStream, basketId: Hex | null): Row[]
   /**
+   * The open stream of a channel whose root one of the tips names.
+   *
+   * @throws HubError `stream_closed` for a root whose stream has ended: it was charged then
+   */
+  namedBy(channelId: Hex, tips: readonly Pick<Tip, 'ref'>[]): OpenStream | undefined
+  /**
    * The open stream that a basket on a channel ends.
    *
-   * @throws HubError `stream_mismatch` for a tip of its root that is not what was ticked, `stream_closed` for one of a root
-   * whose stream has ended: it was charged then.
+   * @throws HubError as {@link StreamBook.namedBy}, and `stream_mismatch` for a tip of its root that is not what was ticked
    */
   endedBy(channelId: Hex, tips: readonly Tip[]): OpenStream | undefined
 }
@@ -77,7 +82,7 @@ export async function loadStreamBook({
   const streamed = new Set((await streamedRows.list(db)).map(({ key }) => key))
   let count = countRow.get(db, '') ?? 0
   for (const { value } of await streamRows.list(db)) remember(value, at).isOnDisk = true
-  for (const { stream: number, ticks, preimage } of lateTicks(db)) {
+  for await (const { stream: number, ticks, preimage } of lateTicks(db)) {
     const stream = streams.get(number)
     if (!stream || ticks <= stream.ticks) continue
     stream.ticks = ticks
@@ -135,19 +140,23 @@ export async function loadStreamBook({
       const use = { stream: number, ended: { ticks, basketId } }
       return [streamRows.remove(sortable(number)), rootRows.put(rootKey(channelId, root), use)]
     },
+    namedBy,
     endedBy(channelId, tips) {
-      if (!streamed.has(channelId)) return undefined
-      const stream = onChannel.get(channelId)
-      for (const { ref } of tips) {
-        if (ref === stream?.commitment.root) {
-          assertEnds(stream, tips)
-          return stream
-        }
-        const use = useOf(channelId, ref)
-        if (use) throw streamClosed(ref, use)
-      }
-      return undefined
+      const stream = namedBy(channelId, tips)
+      if (stream) assertEnds(stream, tips)
+      return stream
     },
+  }
+
+  function namedBy(channelId: Hex, tips: readonly Pick<Tip, 'ref'>[]): OpenStream | undefined {
+    if (!streamed.has(channelId)) return undefined
+    const stream = onChannel.get(channelId)
+    for (const { ref } of tips) {
+      if (ref === stream?.commitment.root) return stream
+      const use = useOf(channelId, ref)
+      if (use) throw streamClosed(ref, use)
+    }
+    return undefined
   }
 
   function useOf(channelId: Hex, root: Hex): RootUse | undefined {

@@ -57,6 +57,7 @@ export async function openBooks(
     deployment,
     channels,
     vaultAccounts,
+    balances,
     terms,
     feeAccount,
     now: Date.now,

@@ -10,13 +10,17 @@ import { privateKeyToAccount } from 'viem/accounts'
 import { hubDomainSeparator } from '#protocol/receipt.ts'
 import { lowerCase } from '#protocol/signature.ts'
 import { basketId } from '#protocol/tip.ts'
+import { firstGroupAfter } from '../backup/restore.ts'
 import { createDigestSigner } from '../channels/signature-backend.ts'
-import { openDatabase } from '../store/database.ts'
+import type { Ownership } from '../store/database.ts'
+import { openDatabase, writeSynced } from '../store/database.ts'
 import type { Published, TipDraft } from '../store/group-log.ts'
 import { createGroupLog } from '../store/group-log.ts'
+import { joints, newestGroup } from '../store/group-rows.ts'
 import { createLateRows } from '../store/late-rows.ts'
-import { lateGroups, loadBalances, walkGroups } from '../store/start-up.ts'
+import { lateGroups, loadBalances, nextGroup, walkGroups } from '../store/start-up.ts'
 import type { Database } from '../store/table.ts'
+import { sortable } from '../store/table.ts'
 import { loadTipIndex } from '../store/tip-index.ts'
 
 const draftChannel: Hex = `0x${'11'.repeat(32)}`
@@ -29,7 +33,12 @@ export const identity: { chainId: number; hubAccount: Address } = {
 }
 export const receiptSigner = lowerCase(privateKeyToAccount(receiptKey).address)
 
-export const owner = { ...identity, channels: `0x${'c2'.repeat(20)}` as Address }
+export const owner: Omit<Ownership, 'format'> = {
+  ...identity,
+  channels: `0x${'c2'.repeat(20)}`,
+  operator: `0x${'c3'.repeat(20)}`,
+  receiptSigner,
+}
 
 export type Disk = {
   directory: string
@@ -39,7 +48,8 @@ export type Disk = {
   remove(): Promise<void>
 }
 
-export async function openDisk(of = owner): Promise<Disk> {
+export async function openDisk(changes: Partial<typeof owner> = {}): Promise<Disk> {
+  const of = { ...owner, ...changes }
   const directory = await mkdtemp(join(tmpdir(), 'jandon-disk-'))
   const disk: Disk = {
     directory,
@@ -115,6 +125,7 @@ export async function openLog(
     lateRows,
     tipIndex,
     last,
+    first: await nextGroup(db),
     epoch: randomHash(),
     separator: hubDomainSeparator(identity),
     sign: createDigestSigner(receiptKey),
@@ -125,6 +136,14 @@ export async function openLog(
     onFailure,
   })
   return { log, balances, lateRows, tipIndex }
+}
+
+/** Lets the numbers of groups jump after those on disk, as a restore does, and answers the first that comes. */
+export async function jump(db: Database): Promise<bigint> {
+  const after = newestGroup.get(db, '')?.number ?? 0n
+  const first = firstGroupAfter(after, Date.now())
+  await writeSynced(db, [joints.put(sortable(first), { first, after })])
+  return first
 }
 
 /** Lets everything run that can run without the disk. */

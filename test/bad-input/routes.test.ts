@@ -22,6 +22,7 @@ import {
   tipOf,
   unit,
 } from '../support/paper.ts'
+import { presentable } from '../support/restore.ts'
 import type { Json } from '../support/spoil.ts'
 import {
   withExtraFields,
@@ -49,6 +50,8 @@ describe('every route and what is not a request', () => {
     path: () => string
     good: () => Promise<object>
     needsSession: boolean
+    /** More bytes than it takes; without it, one MiB. */
+    tooManyBytes?: number
     optional?: string[]
     /** Objects whose fields are not the protocol's. */
     open?: string[]
@@ -68,6 +71,21 @@ describe('every route and what is not a request', () => {
           tips: [{ ...tipOf(busker, 1n), message: aMessage } as ReturnType<typeof tipOf>],
           by: channel.payer,
         }),
+    },
+    {
+      name: 'POST /v1/sync',
+      path: () => '/v1/sync',
+      tooManyBytes: 2 * 1024 * 1024,
+      needsSession: false,
+      optional: ['basket.tips.0.message'],
+      good: async () => {
+        const basket = await signBasket(hub, {
+          channelId: channel.id,
+          tips: [{ ...tipOf(busker, 1n), message: aMessage } as ReturnType<typeof tipOf>],
+          by: channel.payer,
+        })
+        return presentable(basket)
+      },
     },
     {
       name: 'POST /v1/deposits',
@@ -136,7 +154,8 @@ describe('every route and what is not a request', () => {
     },
   ]
 
-  for (const { name, path, good, needsSession, optional, open } of bodyRoutes) {
+  for (const route of bodyRoutes) {
+    const { name, path, good, needsSession, optional, open, tooManyBytes = 1024 * 1024 } = route
     describe(`${name}, a bad body (R13)`, () => {
       const post = (call: Omit<Call, 'path' | 'method'>) =>
         hub.call({
@@ -171,8 +190,8 @@ describe('every route and what is not a request', () => {
         await assertAll('unsupported_media_type', [{}])
       })
 
-      it('is body_too_large at 1 MB, however it is sent', async () => {
-        const body = `{"extra":"${'x'.repeat(1024 * 1024)}"}`
+      it('is body_too_large above its limit, however it is sent', async () => {
+        const body = `{"extra":"${'x'.repeat(tooManyBytes)}"}`
         await assertAll('body_too_large', [{ body }, { body, chunked: true }])
       })
 
@@ -337,6 +356,10 @@ describe('every route and what is not a request', () => {
     { path: '/v1/webhooks/:id/replay', allow: ['POST'] },
     { path: '/v1/claims', allow: ['GET', 'POST'] },
     { path: '/v1/reserves', allow: ['GET'] },
+    { path: '/v1/sync', allow: ['POST'] },
+    { path: '/v1/backup', allow: ['GET'] },
+    { path: '/v1/restore', allow: ['GET'] },
+    { path: '/v1/restore/reconcile', allow: ['POST'] },
     { path: '/v1/export', allow: ['GET'] },
     { path: '/healthz', allow: ['GET'] },
     { path: '/metrics', allow: ['GET'] },

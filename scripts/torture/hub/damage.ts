@@ -39,7 +39,12 @@ export type DamageEffort = { cuts: number; flips: number }
 type Sample = { directory: string; log: string; lengths: number[] }
 
 const identity = { chainId: 1, hubAccount: `0x${'c1'.repeat(20)}` as Hex }
-const owner = { ...identity, channels: `0x${'c2'.repeat(20)}` as Hex }
+const owner = {
+  ...identity,
+  channels: `0x${'c2'.repeat(20)}` as Hex,
+  operator: `0x${'c3'.repeat(20)}` as Hex,
+  receiptSigner: `0x${'c4'.repeat(20)}` as Hex,
+}
 const groupCount = 60
 const notes = table<bigint>('note')
 

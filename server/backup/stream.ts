@@ -1,0 +1,38 @@
+// Online backups over HTTP: one at a time, at the pace of whoever takes it.
+
+import type { ServerResponse } from 'node:http'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { HubError } from '#protocol/errors.ts'
+import type { Database } from '../store/table.ts'
+import { encodeBackup } from './format.ts'
+
+export type Backups = {
+  /**
+   * Sends a backup as the answer. Whoever gets it knows that it is whole by its end record, not by the end of the answer.
+   *
+   * @throws HubError `too_many_requests` while another one is being sent.
+   */
+  send(response: ServerResponse): Promise<void>
+}
+
+export function createBackups({ db, now }: { db: Database; now: () => number }): Backups {
+  let isRunning = false
+  return {
+    async send(response) {
+      if (isRunning) throw new HubError('too_many_requests', 'a backup is being made already')
+      isRunning = true
+      try {
+        response.writeHead(200, {
+          'content-type': 'application/octet-stream',
+          'cache-control': 'no-store',
+        })
+        await pipeline(Readable.from(encodeBackup(db, now), { objectMode: false }), response)
+      } catch (cause) {
+        if ((cause as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw cause
+      } finally {
+        isRunning = false
+      }
+    },
+  }
+}
