@@ -30,6 +30,16 @@ export const errorTable = {
     'Nobody is signed in',
     'Sign in with POST /v1/sessions and send the token as bearer.',
   ],
+  already_signed_in: [
+    409,
+    'The connection belongs to another session',
+    'Open a connection of its own for each session.',
+  ],
+  already_following: [
+    409,
+    'The connection follows already',
+    'Open another connection to follow from another event.',
+  ],
   session_rejected: [
     401,
     'The sign-in message was not accepted',

@@ -34,8 +34,8 @@ export type FramedBasket = {
   tips: FramedTip[]
 }
 
-/** What a stream's payer reveals: the preimage that pays all ticks up to a number. */
-export type FramedTicks = { stream: number; ticks: number; preimage: Hex }
+/** What a stream's payer reveals: the preimage (32 bytes, of the frame's own memory) that pays all ticks up to a number. */
+export type FramedTicks = { stream: number; ticks: number; preimage: Uint8Array }
 
 /** How far a stream's ticks are on disk. */
 export type FramedTicked = { stream: number; ticks: number }
@@ -124,7 +124,7 @@ export function encodeTicks(ticks: readonly FramedTicks[]): Uint8Array {
   for (const { stream, ticks: count, preimage } of ticks) {
     into.u32(stream)
     into.u32(count)
-    into.hex(preimage)
+    into.bytes(preimage)
   }
   return into.done()
 }
@@ -138,7 +138,7 @@ export function decodeTicks(frame: Uint8Array): FramedTicks[] {
   const ticks = Array.from({ length: count }, () => ({
     stream: from.u32(),
     ticks: from.u32(),
-    preimage: from.hex(32),
+    preimage: from.bytes(32),
   }))
   from.end()
   return ticks

@@ -33,7 +33,7 @@ export function hubInfo(
     chainId: deployment.chainId,
     channels: {
       address: deployment.channels,
-      features: ['tip-voucher', 'claim-packed', 'deposit-direct'],
+      features: ['tip-voucher', 'claim-packed', 'deposit-direct', 'ticks'],
     },
     hubAccount: deployment.hubAccount,
     vault: deployment.vault,
@@ -61,6 +61,12 @@ export function hubInfo(
       ? [{ id: isoRail, currencies: [...new Set(config.rates.map((rate) => rate.currency))] }]
       : [],
     rates: config.rates.map(({ asOf, ...rate }) => ({ ...rate, asOf: BigInt(asOf) })),
-    limits: { bodyBytes: maxBodyBytes, tipsPerBasket: tipsPerBasket.maximum, pageSize },
+    limits: {
+      bodyBytes: maxBodyBytes,
+      tipsPerBasket: tipsPerBasket.maximum,
+      pageSize,
+      ticksPerReveal: config.JANDON_TICKS_PER_REVEAL,
+      streamIdleMs: config.JANDON_STREAM_IDLE_MS,
+    },
   }
 }

@@ -223,7 +223,7 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     randomBytes,
   })
   const penalties = createPenalties(now)
-  const sockets = createSockets({ baskets, live, sessions, penalties, logFailure })
+  const sockets = createSockets({ baskets, streams, live, sessions, penalties, now, logFailure })
   const webhooks = await openWebhooks(config, {
     ...surroundings,
     onStorageFailure: surroundings.onFailure,

@@ -54,7 +54,13 @@ const info = {
       asOf: '11',
     },
   ],
-  limits: { bodyBytes: 262_144, tipsPerBasket: 256, pageSize: 100 },
+  limits: {
+    bodyBytes: 262_144,
+    tipsPerBasket: 256,
+    pageSize: 100,
+    ticksPerReveal: 64,
+    streamIdleMs: 60_000,
+  },
 }
 const session = { message: 'localhost wants you to sign in', signature: walletSignature }
 const creator = { handle: 'busker', account: address, displayName: 'The Busker' }

@@ -54,7 +54,14 @@ export const hubInfo = z.object({
   signatureBackend: z.string(),
   rails: z.array(z.object({ id: z.string(), currencies: z.array(z.string()) })),
   rates: z.array(tokenRate),
-  limits: z.object({ bodyBytes: z.int(), tipsPerBasket: z.int(), pageSize: z.int() }),
+  limits: z.object({
+    bodyBytes: z.int(),
+    tipsPerBasket: z.int(),
+    pageSize: z.int(),
+    /** How many ticks one reveal may pay, and after how many milliseconds without one the hub ends a stream. */
+    ticksPerReveal: z.int(),
+    streamIdleMs: z.int(),
+  }),
 })
 
 /** Answer to `POST /v1/sessions/nonces`. */

@@ -100,8 +100,10 @@ function publicRoutes(app: Express, hub: Hub) {
       answer(response, 201, await hub.sessions.signIn(await readBody(request, sessionRequest)))
     },
     delete: async (request, response) => {
+      const session = hub.sessions.idOf(request)
       await hub.sessions.signOut(request)
-      hub.live.endSession(hub.sessions.idOf(request))
+      hub.live.endSession(session)
+      await hub.streams.endSession(session)
       response.status(204).end()
     },
   })

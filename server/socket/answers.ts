@@ -1,8 +1,8 @@
-// What a connection has to tell about baskets: the receipts of a commit group go out in one frame, refusals as text.
+// What a connection has to tell: receipts of a commit group in one frame, ticks of a moment in another, refusals as text.
 
 import { type HubError, toProblem } from '#protocol/errors.ts'
 import type { FramedReceipt } from '#protocol/frames.ts'
-import { encodeReceipts } from '#protocol/frames.ts'
+import { encodeReceipts, encodeTicked } from '#protocol/frames.ts'
 import { toJson } from '#protocol/messages/wire.ts'
 import { rangeSiblings } from '#protocol/receipt.ts'
 import type { Accepted } from '../channels/baskets.ts'
@@ -11,12 +11,15 @@ import type { ClosedGroup } from '../store/group-log.ts'
 export type Answers = {
   /** Takes the answer to a request; it leaves with the others of its group. */
   accepted(request: number, accepted: Accepted): void
-  refused(request: number | null, refusal: HubError): void
+  /** Takes note that ticks are on disk; of each stream the newest leaves. */
+  ticked(stream: number, ticks: number): void
+  refused(refused: { request: number | null; stream?: number }, refusal: HubError): void
 }
 
 /** `send` takes a text or a binary frame. */
 export function createAnswers(send: (frame: string | Uint8Array) => void): Answers {
   const waiting = new Map<ClosedGroup, FramedReceipt[]>()
+  const ticked = new Map<number, number>()
 
   return {
     accepted(request, { committed, channel }) {
@@ -26,14 +29,23 @@ export function createAnswers(send: (frame: string | Uint8Array) => void): Answe
       if (receipts) receipts.push(receipt)
       else waiting.set(committed.group, [receipt])
     },
-    refused: (request, refusal) =>
-      send(toJson({ type: 'problem', request, problem: toProblem(refusal) })),
+    ticked(stream, ticks) {
+      if (ticked.size === 0) setImmediate(sendTicked)
+      ticked.set(stream, ticks)
+    },
+    refused: (refused, refusal) =>
+      send(toJson({ type: 'problem', ...refused, problem: toProblem(refusal) })),
   }
 
   function sendAll() {
     for (const [{ header, headerSignature }, receipts] of waiting)
       send(encodeReceipts({ header, headerSignature, receipts }))
     waiting.clear()
+  }
+
+  function sendTicked() {
+    send(encodeTicked([...ticked].map(([stream, ticks]) => ({ stream, ticks }))))
+    ticked.clear()
   }
 }
 

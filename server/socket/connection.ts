@@ -1,11 +1,13 @@
-// One WebSocket: baskets in binary frames, everything else in text, in whatever order they are answered.
+// One WebSocket: baskets and ticks in binary frames, everything else in text, in whatever order they are answered.
 
 import type { WebSocket } from 'ws'
+import type { z } from 'zod'
 import { HubError } from '#protocol/errors.ts'
-import type { FramedBasket } from '#protocol/frames.ts'
-import { decodeBaskets, FrameError, frameKinds } from '#protocol/frames.ts'
+import type { FramedBasket, FramedTicks } from '#protocol/frames.ts'
+import { decodeBaskets, decodeTicks, FrameError, frameKinds } from '#protocol/frames.ts'
 import { socketRequest } from '#protocol/messages/socket.ts'
 import { tipMessage } from '#protocol/messages/tips.ts'
+import { toJson } from '#protocol/messages/wire.ts'
 import type { Baskets } from '../channels/baskets.ts'
 import type { LiveEvents } from '../events/live.ts'
 import { checkShape, parseMessage } from '../http/json-body.ts'
@@ -13,25 +15,33 @@ import type { Penalties } from '../http/penalties.ts'
 import { asRefusal } from '../http/problem.ts'
 import type { Sessions } from '../http/sessions.ts'
 import { assertHeard } from '../http/tips-route.ts'
+import type { Streams } from '../streams/streams.ts'
 import { createAnswers } from './answers.ts'
 import { socketLimits } from './limits.ts'
+import { createMember } from './member.ts'
 
 export type ConnectionDeps = {
   baskets: Baskets
+  streams: Streams
   live: LiveEvents
   sessions: Sessions
   penalties: Penalties
+  now: () => number
   logFailure: (what: string, cause: unknown) => void
 }
+
+type OpenStreamRequest = Extract<z.output<typeof socketRequest>, { type: 'open-stream' }>
 
 /** Close codes of RFC 6455 that are used here. */
 const closeCodes = { goingAway: 1001, badData: 1007, policy: 1008 }
 
 /** Serves a connection until it closes. `from` is the address of the other side. */
 export function serveConnection(socket: WebSocket, from: string, deps: ConnectionDeps) {
-  const { baskets, live, sessions, penalties, logFailure } = deps
+  const { baskets, streams, live, penalties, logFailure } = deps
   const answers = createAnswers(send)
+  const member = createMember(deps.sessions, deps.now)
   let unanswered = 0
+  let isFollowing = false
 
   socket.on('message', (data: Buffer, isBinary: boolean) => {
     try {
@@ -39,7 +49,7 @@ export function serveConnection(socket: WebSocket, from: string, deps: Connectio
       if (isBinary) takeFrame(data)
       else takeText(data.toString('utf8'))
     } catch (error) {
-      refuse(null, error)
+      refuse({ request: isBinary ? null : requestIn(data.toString('utf8')) }, error)
       if (error instanceof FrameError) socket.close(closeCodes.badData, 'not a frame')
     }
   })
@@ -48,15 +58,25 @@ export function serveConnection(socket: WebSocket, from: string, deps: Connectio
   })
 
   function takeFrame(data: Buffer) {
-    if (data[0] !== frameKinds.baskets) throw new FrameError(`no frame is of kind ${data[0]}`)
-    for (const basket of decodeBaskets(data)) takeBasket(basket)
+    switch (data[0]) {
+      case frameKinds.baskets:
+        for (const basket of decodeBaskets(data)) void take(settle(basket))
+        break
+      case frameKinds.ticks:
+        for (const ticks of decodeTicks(data)) void take(reveal(ticks))
+        break
+      default:
+        throw new FrameError(`no frame is of kind ${data[0]}`)
+    }
   }
 
   /** Reads no further while too much is unanswered: the sender feels it as a full connection. */
-  function takeBasket(basket: FramedBasket) {
+  async function take(answered: Promise<void>) {
     unanswered += 1
     if (unanswered >= socketLimits.unanswered) socket.pause()
-    void settle(basket)
+    await answered
+    unanswered -= 1
+    if (unanswered < socketLimits.unanswered / 2 && socket.isPaused) socket.resume()
   }
 
   async function settle({ request, ...basket }: FramedBasket) {
@@ -64,19 +84,50 @@ export function serveConnection(socket: WebSocket, from: string, deps: Connectio
       for (const { message } of basket.tips) if (message) checkShape(message, tipMessage)
       answers.accepted(request, await baskets.accept(basket))
     } catch (error) {
-      refuse(request, error)
+      refuse({ request }, error)
     }
-    unanswered -= 1
-    if (unanswered < socketLimits.unanswered / 2 && socket.isPaused) socket.resume()
+  }
+
+  async function reveal({ stream, ticks, preimage }: FramedTicks) {
+    try {
+      await streams.reveal(stream, member.current().session, { ticks, preimage })
+      answers.ticked(stream, ticks)
+    } catch (error) {
+      refuse({ request: null, stream }, error)
+    }
   }
 
   function takeText(text: string) {
     const message = parseMessage(text, socketRequest)
-    const address = sessions.addressOfToken(message.token)
-    const session = sessions.idOfToken(message.token)
-    live
-      .follow({ address, session, after: message.after }, listener())
-      .catch((error: unknown) => refuse(null, error))
+    switch (message.type) {
+      case 'sign-in':
+        return send(toJson({ type: 'signed-in', address: member.signIn(message.token) }))
+      case 'follow':
+        return void follow(message.after)
+      case 'open-stream':
+        return void take(openStream(message))
+    }
+  }
+
+  async function follow(after: string | undefined) {
+    try {
+      const { address, session } = member.current()
+      if (isFollowing) throw new HubError('already_following', 'this connection follows its events')
+      isFollowing = true
+      await live.follow({ address, session, after }, listener())
+    } catch (error) {
+      refuse({ request: null }, error)
+    }
+  }
+
+  async function openStream({ request, commitment, signature }: OpenStreamRequest) {
+    try {
+      const { session } = member.current()
+      const { number, ticks, amount } = await streams.open({ commitment, signature, session })
+      send(toJson({ type: 'stream', request, stream: number, ticks, amount }))
+    } catch (error) {
+      refuse({ request }, error)
+    }
   }
 
   function listener() {
@@ -95,15 +146,21 @@ export function serveConnection(socket: WebSocket, from: string, deps: Connectio
     else socket.send(frame)
   }
 
-  function refuse(request: number | null, error: unknown) {
+  function refuse(refused: { request: number | null; stream?: number }, error: unknown) {
     const refusal =
       error instanceof FrameError
         ? new HubError('invalid_request', error.message, { values: { issues: [error.message] } })
         : asRefusal(error)
     if (refusal.code === 'bad_signature') penalties.blame(from)
     if (refusal.code === 'internal_error') logFailure('WebSocket', error)
-    answers.refused(request, refusal)
+    answers.refused(refused, refusal)
   }
+}
+
+/** Which request a text that was refused names, if any. */
+function requestIn(text: string): number | null {
+  const named = /"request"\s*:\s*(\d{1,10})\b/.exec(text)
+  return named?.[1] === undefined ? null : Number(named[1])
 }
 
 /** Oversized and malformed frames, which `ws` answers with the right close code by itself. */

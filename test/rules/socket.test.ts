@@ -52,6 +52,12 @@ describe('/v1/socket', () => {
     )
   }
 
+  async function follow(on: SocketLine, token: string, after?: string) {
+    on.send(JSON.stringify({ type: 'sign-in', token }))
+    await on.until(({ type }) => type === 'signed-in')
+    on.send(JSON.stringify({ type: 'follow', after }))
+  }
+
   function accepted(outcome: Accepted | { code: string }): Accepted {
     assert.ok('receipt' in outcome, toJson(outcome))
     return outcome
@@ -101,7 +107,7 @@ describe('/v1/socket', () => {
 
     it('carry messages', async () => {
       const seen = line.until((message) => message.type === 'event')
-      line.send(JSON.stringify({ type: 'follow', token: await signIn(hub, busker) }))
+      await follow(line, await signIn(hub, busker))
       const message = { salt: randomHash(), text: 'great song 🎺' }
       const tip = { ...tipOf(busker, 1n), ref: messageRef(message), message }
       accepted((await line.baskets([await basket([tip], 1n)])[0]) ?? { code: 'none' })
@@ -192,10 +198,11 @@ describe('/v1/socket', () => {
   describe('text', () => {
     const refused: [text: string, code: string][] = [
       ['{', 'malformed_json'],
-      ['{"type":"follow","type":"follow","token":"x"}', 'duplicate_key'],
+      ['{"type":"follow","type":"follow"}', 'duplicate_key'],
       ['{"type":"dance"}', 'invalid_request'],
-      ['{"type":"follow","token":"nobody"}', 'session_required'],
-      ['{"type":"follow","token":"nobody","after":"soon"}', 'invalid_request'],
+      ['{"type":"sign-in","token":"nobody"}', 'session_required'],
+      ['{"type":"follow"}', 'session_required'],
+      ['{"type":"follow","after":"soon"}', 'invalid_request'],
     ]
     for (const [text, code] of refused) {
       it(`${text} is refused as ${code}, and the line stays`, async () => {
@@ -207,9 +214,19 @@ describe('/v1/socket', () => {
       })
     }
 
+    it('sign-in as somebody else, or following twice, is refused', async () => {
+      const refusal = (code: string) =>
+        line.until((message) => message.type === 'problem' && message.problem.code === code)
+      await follow(line, await signIn(hub, busker))
+      line.send('{"type":"follow"}')
+      await refusal('already_following')
+      line.send(JSON.stringify({ type: 'sign-in', token: await signIn(hub, painter) }))
+      await refusal('already_signed_in')
+    })
+
     it('follow tells of tips from an event on, each once', async () => {
       const token = await signIn(hub, busker)
-      line.send(JSON.stringify({ type: 'follow', token }))
+      await follow(line, token)
       const sent = await basketsOf(3)
       await Promise.all(line.baskets(sent))
       const refs = sent.flatMap(({ tips }) => tips.map(({ ref }) => ref))
@@ -221,7 +238,7 @@ describe('/v1/socket', () => {
       await line.until(isRef(refs[2]))
       assert.ok(first.type === 'event')
       const next = await openSocket(hub)
-      next.send(JSON.stringify({ type: 'follow', token, after: first.id }))
+      await follow(next, token, first.id)
       await next.until(isRef(refs[2]))
       const told = await next.until(({ type }) => type === 'event')
       assert.ok(told.type === 'event')
