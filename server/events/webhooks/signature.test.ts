@@ -5,7 +5,7 @@ import type { Secret } from './signature.ts'
 import { newSecret, rotated, signedHeaders } from './signature.ts'
 
 const message = { id: '000000000000000a/00000003', body: '{"type":"tip","data":"₩ 500"}' }
-const now = Date.now()
+let now: number
 
 const verify = (secret: string, headers: { [name: string]: string }, body = message.body) =>
   new Webhook(secret).verify(body, headers)
@@ -15,6 +15,10 @@ function secretsOf(text: string): Secret[] {
 }
 
 describe('signedHeaders', () => {
+  beforeEach(() => {
+    now = Date.now()
+  })
+
   it('verify with the package of Standard Webhooks', () => {
     const secret = newSecret(randomBytes)
     const headers = signedHeaders(message, { secrets: secretsOf(secret), now })
