@@ -48,6 +48,9 @@ const loads = {
   ws: { connections: 8, channels: 1_000, window: { 1: 128, 50: 16 } },
 } as const
 
+/** Unmeasured, before each run over WebSockets. */
+const warmUpSeconds = 4
+
 /** More baskets a second than any run so far has come to, so that none runs dry. */
 const signedPerSecond = { 1: 24_000, 50: 2_400 }
 
@@ -136,6 +139,7 @@ async function measureOnce({ tips, channels: count, wire }: Run): Promise<Measur
       tips,
       connections,
       seconds,
+      warmUpSeconds,
       signedPerSecond: signedPerSecond[tips],
     }
     const pace = { window: loads.ws.window[tips] }

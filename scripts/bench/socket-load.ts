@@ -1,5 +1,5 @@
 // The load of one run over WebSockets: signs every basket before the clock starts, then keeps so many unanswered on each
-// connection, or sends at a rate. Prints "ready", waits a moment, "ended", and what it measured as JSON.
+// connection, or sends at a rate. Prints "ready" when it is warm, "ended", and what it measured from the one to the other as JSON.
 
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
@@ -21,6 +21,8 @@ export type SocketPlan = {
   /** Baskets that may be unanswered on a connection, or baskets a second in all. */
   pace: { window: number } | { rate: number }
   seconds: number
+  /** How long it sends before the clock starts, until the server's code is compiled for what it does. */
+  warmUpSeconds: number
   /** Baskets to sign for each second. */
   signedPerSecond: number
 }
@@ -42,11 +44,15 @@ const plan = JSON.parse(await readFile(path, 'utf8')) as SocketPlan
 const lanes = await Promise.all(
   Array.from({ length: plan.connections }, (_, lane) => openLane(lane)),
 )
-process.stdout.write('ready\n')
-await pause(300)
-const latencies: number[] = []
-const began = performance.now()
+const started = performance.now()
+let began = started + plan.warmUpSeconds * 1_000
 const end = began + plan.seconds * 1_000
+let latencies: number[] = []
+setTimeout(() => {
+  process.stdout.write('ready\n')
+  began = performance.now()
+  latencies = []
+}, plan.warmUpSeconds * 1_000)
 await Promise.all(lanes.map(runLane))
 const seconds = (performance.now() - began) / 1_000
 process.stdout.write('ended\n')
@@ -63,9 +69,9 @@ const report: LoadReport = {
 process.stdout.write(`${JSON.stringify(report)}\n`)
 
 async function openLane(lane: number): Promise<Lane> {
-  const { channels, connections, tips, seconds: length, signedPerSecond } = plan
+  const { channels, connections, tips, seconds: length, warmUpSeconds, signedPerSecond } = plan
   const mine = channels.filter((_channel, index) => index % connections === lane)
-  const perChannel = Math.ceil((signedPerSecond * length) / channels.length)
+  const perChannel = Math.ceil((signedPerSecond * (length + warmUpSeconds)) / channels.length)
   const perChannelBaskets = mine.map((channel) => signBaskets(channel, { tips, count: perChannel }))
   const baskets = Array.from({ length: perChannel }, (_, turn) =>
     perChannelBaskets.flatMap((queue) => queue[turn] ?? []),
@@ -91,7 +97,7 @@ function runLane(lane: Lane): Promise<void> {
     if ('window' in pace) return sendNext(lane, pace.window, reject)
     const timer = setInterval(() => {
       const now = performance.now()
-      const due = Math.floor((((Math.min(now, end) - began) / 1_000) * pace.rate) / connections)
+      const due = Math.floor((((Math.min(now, end) - started) / 1_000) * pace.rate) / connections)
       if (due > lane.next) sendNext(lane, due - lane.next, reject)
       if (now < end) return
       clearInterval(timer)
@@ -136,10 +142,4 @@ function assertCharged({ frames, baskets, next }: Lane) {
     charged.set(channelId, { most: after > most ? after : most, signed: maxClaimableAmount })
   }
   for (const { most, signed } of charged.values()) assert.equal(most, signed)
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms)
-  })
 }
