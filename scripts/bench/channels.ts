@@ -1,7 +1,16 @@
 // Channels to measure with: each with a voucher key of its own, all paid for by one funder.
 
-import type { Address, Hex } from 'viem'
-import { createWalletClient, http, maxUint256, toHex } from 'viem'
+import type { Account, Address, Hex, WalletClient } from 'viem'
+import {
+  type Chain,
+  createWalletClient,
+  encodeFunctionData,
+  http,
+  maxUint256,
+  parseAbi,
+  type Transport,
+  toHex,
+} from 'viem'
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
 import { hardhat } from 'viem/chains'
 import { paymentChannelsAbi, testTokenAbi } from '#protocol/abi.ts'
@@ -9,10 +18,17 @@ import type { ChannelConfig } from '#protocol/channel.ts'
 import { channelId, channelsDomainSeparator } from '#protocol/channel.ts'
 import { creatorDomain, creatorTypes } from '#protocol/creator.ts'
 import { lowerCase } from '#protocol/signature.ts'
+import { readArtifact } from '../deploy/create2.ts'
 import type { World } from '../world/world.ts'
 
 /** What the load needs to sign for a channel. */
 export type BenchChannel = { channelId: Hex; key: Hex; separator: Hex; creator: Address }
+
+type FunderWallet = WalletClient<Transport, Chain, Account>
+
+const multicallAbi = parseAbi([
+  'function tryAggregate(bool requireSuccess, (address target, bytes callData)[] calls) returns ((bool success, bytes returnData)[])',
+])
 
 const perChannel = 1_000_000_000_000n
 
@@ -45,7 +61,10 @@ export async function openBenchChannels(world: World, count: number): Promise<Be
   }))
 }
 
-/** Opens channels by plain deposits of the world's funder. */
+/** Deposits of one transaction. */
+const perTransaction = 100
+
+/** Opens channels by deposits out of one contract, many in each transaction. */
 export async function depositOn(
   world: World,
   count: number,
@@ -55,18 +74,22 @@ export async function depositOn(
   const funder = wallets['funder']
   if (!funder) throw new Error('the world lacks a funder')
   await world.fundGas(funder.address)
-  await world.mint(funder.address, perChannel * BigInt(count))
   const account = privateKeyToAccount(funder.privateKey)
   const wallet = createWalletClient({ account, chain: hardhat, transport: http(rpcUrl) })
-  await wallet.writeContract({
-    address: token.address,
-    abi: testTokenAbi,
-    functionName: 'approve',
-    args: [channels, maxUint256],
-  })
   const separator = channelsDomainSeparator({ chainId: deployment.chainId, address: channels })
-  const opened: OpenedChannel[] = []
-  while (opened.length < count) {
+  const callMany = await deployMulticall(world, wallet)
+  await world.mint(callMany.address, perChannel * BigInt(count))
+  await callMany.call([
+    [
+      token.address,
+      encodeFunctionData({
+        abi: testTokenAbi,
+        functionName: 'approve',
+        args: [channels, maxUint256],
+      }),
+    ],
+  ])
+  const opened = Array.from({ length: count }, (_, index): OpenedChannel => {
     const key = generatePrivateKey()
     const voucherKey = lowerCase(privateKeyToAccount(key).address)
     const config: ChannelConfig = {
@@ -76,17 +99,44 @@ export async function depositOn(
       receiverAuthorizer,
       token: token.address,
       withdrawDelay: 86_400,
-      salt: toHex(opened.length, { size: 32 }),
+      salt: toHex(index, { size: 32 }),
     }
-    await wallet.writeContract({
-      address: channels,
-      abi: paymentChannelsAbi,
-      functionName: 'depositDirect',
-      args: [config, perChannel],
-    })
-    opened.push({ config, channelId: channelId(config, separator), key, separator })
+    return { config, channelId: channelId(config, separator), key, separator }
+  })
+  for (let at = 0; at < count; at += perTransaction) {
+    await callMany.call(
+      opened.slice(at, at + perTransaction).map(({ config }) => [
+        channels,
+        encodeFunctionData({
+          abi: paymentChannelsAbi,
+          functionName: 'depositDirect',
+          args: [config, perChannel],
+        }),
+      ]),
+    )
   }
   return opened
+}
+
+/** A contract that calls others as often as it is told to, in one transaction. */
+async function deployMulticall({ chain }: World, wallet: FunderWallet) {
+  const { abi, bytecode } = await readArtifact('test/TestMulticall.sol/TestMulticall')
+  const hash = await wallet.deployContract({ abi, bytecode })
+  const { contractAddress: address } = await chain.waitForTransactionReceipt({ hash })
+  if (!address) throw new Error('the multicall contract was not deployed')
+  return {
+    address,
+    async call(calls: readonly [target: Address, callData: Hex][]) {
+      const hash = await wallet.writeContract({
+        address,
+        abi: multicallAbi,
+        functionName: 'tryAggregate',
+        args: [true, calls.map(([target, callData]) => ({ target, callData }))],
+      })
+      const { status } = await chain.waitForTransactionReceipt({ hash })
+      if (status !== 'success') throw new Error('a transaction of deposits was reverted')
+    },
+  }
 }
 
 async function registerCreator({ wallets, hub, deployment }: World) {

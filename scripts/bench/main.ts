@@ -8,7 +8,10 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs, promisify } from 'node:util'
 import { z } from 'zod'
+import { toJson } from '#protocol/messages/wire.ts'
+import type { World } from '../world/world.ts'
 import { startWorld } from '../world/world.ts'
+import type { BenchChannel } from './channels.ts'
 import { openBenchChannels } from './channels.ts'
 import { hubServer } from './hub.ts'
 import type { TipPlan } from './load.ts'
@@ -16,13 +19,16 @@ import type { Measured } from './measure.ts'
 import { measure, medians } from './measure.ts'
 import { compare, peerVersions } from './peer/compare.ts'
 import type { SocketPlan } from './socket-load.ts'
+import type { TicksPlan } from './ticks-load.ts'
 
 const help = `usage: npm run bench -- [options]
 
-  --only <name>     one of tips.http.single, tips.http.basket50, tips.ws.signed, tips.ws.basket50
+  --only <name>     one of tips.http.single, tips.http.basket50, tips.ws.signed, tips.ws.basket50, ticks.ws.single,
+                    ticks.ws.jump16
   --runs <n>        runs of each, of which the median is printed (default 3)
   --seconds <n>     length of a run (default 5)
-  --channels <n>    channels, each with a key of its own (default 200, over WebSockets 1000; with --peer 16)
+  --channels <n>    channels, each with a key of its own (default 200, over WebSockets 1000, with a
+                    stream on each 10000; with --peer 16)
   --peer            instead, jandon (tips.http.single) beside the npm x402 server (@x402/express, memory store): the same
                     payments on as many channels, in turns; fails unless both charged the same on every channel
   --payments <n>    with --peer, measured payments of a run (default 4000), after a quarter of that unmeasured
@@ -34,18 +40,21 @@ bareVerifyRate: what a thread that only verifies signatures, each of another key
 perServerCpuSecond over the peer's, "p99Ratio" the peer's p99 over jandon's. CPU time of the loads is not counted.
 `
 
-/** What is measured; the names stay. `tips` is how many one signature names, `wire` how they are sent. */
+/** What is measured; the names stay. `tips` is how many one signature names or one preimage pays, `wire` how they are sent. */
 const benchmarks = [
   { name: 'tips.http.single', tips: 1, wire: 'http' },
   { name: 'tips.http.basket50', tips: 50, wire: 'http' },
   { name: 'tips.ws.signed', tips: 1, wire: 'ws' },
   { name: 'tips.ws.basket50', tips: 50, wire: 'ws' },
+  { name: 'ticks.ws.single', tips: 1, wire: 'ticks' },
+  { name: 'ticks.ws.jump16', tips: 16, wire: 'ticks' },
 ] as const
 
 /** Over HTTP each connection has one request under way; over a WebSocket `window` baskets. */
 const loads = {
   http: { connections: 64, channels: 200 },
   ws: { connections: 8, channels: 1_000, window: { 1: 128, 50: 16 } },
+  ticks: { connections: 8, channels: 10_000, window: 512 },
 } as const
 
 /** Unmeasured, before each run over WebSockets. */
@@ -53,6 +62,7 @@ const warmUpSeconds = 4
 
 /** More baskets a second than any run so far has come to, so that none runs dry. */
 const signedPerSecond = { 1: 24_000, 50: 2_400 }
+const revealsPerSecond = 60_000
 
 const { values } = parseArgs({
   options: {
@@ -76,12 +86,13 @@ if (values.help || chosen.length === 0) {
   else await measureAll(chosen, bareVerifyRate)
 }
 
-async function measureAll(these: readonly (typeof benchmarks)[number][], bareVerifyRate: number) {
-  for (const { name, tips, wire } of these) {
+async function measureAll(these: readonly Benchmark[], bareVerifyRate: number) {
+  for (const benchmark of these) {
+    const { name, wire } = benchmark
     const channels = Number(values.channels ?? loads[wire].channels)
     const runs: Measured[] = []
     for (let run = 0; run < Number(values.runs); run += 1)
-      runs.push(await measureOnce({ tips, channels, wire }))
+      runs.push(await measureOnce(benchmark, channels))
     const { connections } = loads[wire]
     const terms = { durable: true, runs: runs.length, connections, channels }
     print(name, medians(runs), { bareVerifyRate, terms })
@@ -104,20 +115,21 @@ async function measurePeer(bareVerifyRate: number) {
   )
 }
 
-type Run = Pick<(typeof benchmarks)[number], 'tips' | 'wire'> & { channels: number }
+type Benchmark = (typeof benchmarks)[number]
 
-/**
- * One run on a world of its own, so that no run inherits another's data. Over WebSockets a second run at half the rate that the
- * first came to tells how long answers take then.
- */
-async function measureOnce({ tips, channels: count, wire }: Run): Promise<Measured> {
+type Plan = TipPlan | SocketPlan | TicksPlan
+
+/** How a load script is run on its plan against the hub of the world. */
+type Runner = (script: string, plan: Plan) => Promise<Measured>
+
+/** One run on a world of its own, so that no run inherits another's data. */
+async function measureOnce({ tips, wire }: Benchmark, count: number): Promise<Measured> {
   const folder = await mkdtemp(join(tmpdir(), 'jandon-bench-'))
   const world = await startWorld({ folder, walletNames: ['creator', 'funder'], withBank: false })
-  const run = async (script: string, plan: TipPlan | SocketPlan) => {
+  const run: Runner = async (script, plan) => {
     const path = join(folder, 'plan.json')
-    await writeFile(path, JSON.stringify(plan))
-    const server = hubServer(world)
-    return measure(server, {
+    await writeFile(path, toJson(plan))
+    return measure(hubServer(world), {
       script: new URL(script, import.meta.url),
       plan: path,
       perAnswer: tips,
@@ -125,32 +137,80 @@ async function measureOnce({ tips, channels: count, wire }: Run): Promise<Measur
   }
   try {
     const channels = await openBenchChannels(world, count * (wire === 'ws' ? 2 : 1))
-    const { connections } = loads[wire]
-    const seconds = Number(values.seconds)
-    if (wire === 'http') {
-      const plan = { hubUrl: world.hub.url, channels, tips, connections, length: { seconds } }
-      return await run('load.ts', plan)
+    switch (wire) {
+      case 'http':
+        return await overHttp(world, run, { tips, channels })
+      case 'ws':
+        return await overSockets(world, run, { tips, channels })
+      case 'ticks':
+        return await byTicks(world, run, { jump: tips, channels })
     }
-    const url = new URL('/v1/socket', world.hub.url)
-    url.protocol = 'ws:'
-    const [first, second] = [channels.slice(0, count), channels.slice(count)]
-    const plan = {
-      url: url.href,
-      tips,
-      connections,
-      seconds,
-      warmUpSeconds,
-      signedPerSecond: signedPerSecond[tips],
-    }
-    const pace = { window: loads.ws.window[tips] }
-    const full = await run('socket-load.ts', { ...plan, channels: first, pace })
-    const rate = full.perSecond / tips / 2
-    const half = await run('socket-load.ts', { ...plan, channels: second, pace: { rate } })
-    return { ...full, p99HalfMs: half.p99ms }
   } finally {
     await world.stop()
     await rm(folder, { recursive: true })
   }
+}
+
+function overHttp(
+  { hub }: World,
+  run: Runner,
+  { tips, channels }: { tips: number; channels: BenchChannel[] },
+): Promise<Measured> {
+  const { connections } = loads.http
+  const length = { seconds: Number(values.seconds) }
+  return run('load.ts', { hubUrl: hub.url, channels, tips, connections, length })
+}
+
+/** A second run, at half the rate that the first came to, tells how long answers take then. */
+async function overSockets(
+  world: World,
+  run: Runner,
+  { tips, channels }: { tips: 1 | 50; channels: BenchChannel[] },
+): Promise<Measured> {
+  const { connections, window } = loads.ws
+  const half = channels.length / 2
+  const plan = {
+    url: socketUrl(world),
+    tips,
+    connections,
+    seconds: Number(values.seconds),
+    warmUpSeconds,
+    signedPerSecond: signedPerSecond[tips],
+  }
+  const pace = { window: window[tips] }
+  const full = await run('socket-load.ts', { ...plan, channels: channels.slice(0, half), pace })
+  const rate = full.perSecond / tips / 2
+  const paced = { ...plan, channels: channels.slice(half), pace: { rate } }
+  const { p99ms } = await run('socket-load.ts', paced)
+  return { ...full, p99HalfMs: p99ms }
+}
+
+function byTicks(
+  world: World,
+  run: Runner,
+  { jump, channels }: { jump: number; channels: BenchChannel[] },
+): Promise<Measured> {
+  const { connections, window } = loads.ticks
+  const seconds = Number(values.seconds)
+  const reveals = revealsPerSecond * (seconds + warmUpSeconds)
+  return run('ticks-load.ts', {
+    url: socketUrl(world),
+    hubUrl: world.hub.url,
+    chainId: world.deployment.chainId,
+    channels,
+    jump,
+    connections,
+    window,
+    revealsPerStream: Math.min(1_024 / jump, Math.ceil(reveals / channels.length)),
+    seconds,
+    warmUpSeconds,
+  })
+}
+
+function socketUrl({ hub }: World): string {
+  const url = new URL('/v1/socket', hub.url)
+  url.protocol = 'ws:'
+  return url.href
 }
 
 /** Verifications per CPU-second, measured once before everything else. */
