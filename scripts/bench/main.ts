@@ -200,7 +200,7 @@ function byTicks(
     channels,
     jump,
     connections,
-    window,
+    window: Math.min(window, Math.floor(channels.length / connections / 2)),
     revealsPerStream: Math.min(1_024 / jump, Math.ceil(reveals / channels.length)),
     seconds,
     warmUpSeconds,
