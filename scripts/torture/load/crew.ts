@@ -14,9 +14,8 @@ import { viewers } from './viewers.ts'
 const plan = JSON.parse(process.argv[2] ?? '{}') as Plan
 
 // The machine of an attacker is not the hub's: its work may not take the hub's time away.
-if (plan.role !== 'honest' && plan.role !== 'viewers') {
-  setPriority(constants.priority.PRIORITY_LOW)
-}
+const attackers: readonly Plan['role'][] = ['forgers', 'loris', 'bodies', 'flooders']
+if (attackers.includes(plan.role)) setPriority(constants.priority.PRIORITY_LOW)
 
 const role = await start()
 process.send?.({ ready: true })

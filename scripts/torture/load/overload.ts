@@ -51,8 +51,6 @@ export async function overload(
   await second.stop()
   const recovery = await recovered(calm['p99'] ?? 0, async () => (await probe.next())['p99'] ?? 0)
   const figures = {
-    'peak/s': 0,
-    'completed/s': 0,
     ...renamed(peak, { perSecond: 'peak/s' }),
     ...renamed(over, {
       perSecond: 'completed/s',
