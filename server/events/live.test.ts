@@ -21,7 +21,7 @@ describe('createLiveEvents', () => {
           yield* stored
         },
       },
-      { isLive: (session) => !over.has(session), onFailure: assert.fail },
+      { isLive: (session) => !over.has(session), onFailure: (cause) => assert.fail(String(cause)) },
     )
   })
   afterEach(() => live.close())
