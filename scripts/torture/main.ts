@@ -67,6 +67,7 @@ const runs = wholeNumber(values.runs, 'runs')
 const rounds = wholeNumber(values.rounds, 'rounds')
 const seeds = wholeNumber(values.seeds, 'seeds')
 const crowdTips = 600
+const loadChannels = 200
 
 const campaigns: { [name: string]: Campaign } = {
   contracts: {
@@ -92,6 +93,7 @@ const campaigns: { [name: string]: Campaign } = {
         seed,
         phaseSeconds: wholeNumber(values.seconds, 'seconds'),
         rounds: wholeNumber(values.phases, 'phases'),
+        channels: loadChannels,
         connections: wholeNumber(values.connections, 'connections'),
         viewers: wholeNumber(values.viewers, 'viewers'),
         judge: true,

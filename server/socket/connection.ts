@@ -59,11 +59,11 @@ export function serveConnection(socket: WebSocket, sender: string, deps: Connect
     }
   })
   socket.on('ping', (data: Buffer) => {
-    hear()
+    hear(1)
     if (socket.bufferedAmount > socketLimits.unsentBytes) socket.terminate()
     else if (!isOver) socket.pong(data)
   })
-  socket.on('pong', hear)
+  socket.on('pong', () => hear(1))
   socket.on('error', (cause) => {
     if (!isSendersFault(cause)) logFailure('WebSocket', cause)
   })
@@ -109,7 +109,7 @@ export function serveConnection(socket: WebSocket, sender: string, deps: Connect
   }
 
   function takeText(text: string) {
-    hear()
+    hear(1)
     const message = parseMessage(text, socketRequest)
     switch (message.type) {
       case 'sign-in':
@@ -190,14 +190,15 @@ export function serveConnection(socket: WebSocket, sender: string, deps: Connect
     answers.refused(refused, refusal)
     if (refusal.code === 'overloaded') end(closeCodes.tryAgainLater, 'the hub is busy')
     else if (admission.owes(sender)) end(closeCodes.policy, 'too many signatures were not right')
-    else hear()
+    else hear(socketLimits.noise.refusal)
   }
 
   /** Counts what makes work and pays nothing. */
-  function hear() {
-    noise.add(1)
-    if (noise.owed() > socketLimits.noise.burst)
-      end(closeCodes.policy, 'too much of what is no payment')
+  function hear(amount: number) {
+    noise.add(amount)
+    if (isOver || noise.owed() <= socketLimits.noise.burst) return
+    admission.blame(sender, socketLimits.noise.blame)
+    end(closeCodes.policy, 'too much of what is no payment')
   }
 
   /** Ends the connection and reads nothing more; whatever was not answered may be sent again on another. */

@@ -3,7 +3,8 @@
 /**
  * `connections` in all and `perSender`; a frame of at most `frameBytes`; `unanswered` baskets before reading pauses;
  * `unsentBytes` before a slow reader is dropped; a `heartbeatMs` without an answer to the one before ends a connection.
- * Texts, refusals and pings are `noise`: so many at once, and so many more each second, before the connection ends.
+ * Texts, pings and pongs are `noise`, and a refusal is a little of it: `burst` at once, and so many more each second; then the
+ * connection ends, and its sender is blamed as for so many wrong signatures. A connection is read for `lingerMs` after its end.
  */
 export const socketLimits = {
   connections: 10_000,
@@ -12,6 +13,6 @@ export const socketLimits = {
   unanswered: 1_024,
   unsentBytes: 4 * 1024 * 1024,
   heartbeatMs: 30_000,
-  noise: { burst: 4_096, perSecond: 200 },
+  noise: { burst: 256, perSecond: 50, refusal: 0.1, blame: 400 },
   lingerMs: 1_000,
 } as const

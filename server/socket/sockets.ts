@@ -1,11 +1,13 @@
 // The WebSocket endpoint, `/v1/socket`: who may connect, who is still there, and an orderly end.
 
 import type { Server } from 'node:http'
+import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
 import { WebSocketServer } from 'ws'
 import { HubError } from '#protocol/errors.ts'
 import type { Connections } from '../http/connections.ts'
 import { sayFarewell } from '../http/farewell.ts'
+import { heldBackMs } from '../http/limits.ts'
 import type { Senders } from '../http/sender.ts'
 import { inTurns } from '../turns.ts'
 import type { ConnectionDeps } from './connection.ts'
@@ -49,7 +51,7 @@ export function createSockets({
           admit(request.url, sender)
         } catch (error) {
           if (!(error instanceof HubError)) throw error
-          return sayFarewell(stream, error)
+          return turnAway(stream, { refusal: error, isHeldBack: deps.admission.owes(sender) })
         }
         connections.keep(request.socket)
         endpoint.handleUpgrade(request, stream, head, (socket) => serve(socket, sender))
@@ -71,6 +73,16 @@ export function createSockets({
     }
     if (endpoint.clients.size >= socketLimits.connections)
       throw new HubError('overloaded', 'all connections are taken')
+  }
+
+  /** At once, or later to a sender who would only come back. */
+  function turnAway(
+    stream: Duplex,
+    { refusal, isHeldBack }: { refusal: HubError; isHeldBack: boolean },
+  ) {
+    stream.on('error', () => stream.destroy())
+    if (isHeldBack) setTimeout(() => sayFarewell(stream, refusal), heldBackMs).unref()
+    else sayFarewell(stream, refusal)
   }
 
   function serve(socket: WebSocket, sender: string) {

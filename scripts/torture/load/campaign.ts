@@ -14,16 +14,16 @@ import { revoke } from './revoked.ts'
 
 type Part = { name: string; play: (effort: LoadEffort, random: Random) => Promise<PartFound> }
 
-const manyChannels = { channels: 200, creators: 1 }
-
 const parts: readonly Part[] = [
   ...attacks.map((attack) => ({
     name: attack.name,
-    play: (effort: LoadEffort) => inArena(manyChannels, (arena) => beside(arena, attack, effort)),
+    play: (effort: LoadEffort) =>
+      inArena({ channels: effort.channels, creators: 1 }, (arena) => beside(arena, attack, effort)),
   })),
   {
     name: 'overload',
-    play: (effort) => inArena(manyChannels, (arena) => overload(arena, effort)),
+    play: (effort) =>
+      inArena({ channels: effort.channels, creators: 1 }, (arena) => overload(arena, effort)),
   },
   { name: 'one', play: oneAgainstMany },
   {

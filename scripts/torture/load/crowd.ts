@@ -27,7 +27,7 @@ export async function tellCrowd(arena: Arena, { viewers, judge }: LoadEffort): P
     const cpu = await arena.metric('process_cpu_seconds_total')
     const began = Date.now()
     await client.ask({ path: '/v1/tips', body: toJson(basket) })
-    await seconds(2)
+    await seconds(0.3 + viewers / 3_000)
     const cpuMs = ((await arena.metric('process_cpu_seconds_total')) - cpu) * 1_000
     const { seen = 0, gone = 0, p50 = 0, p95 = 0, last = 0 } = await crowd.next()
     print('crowd', { seen, gone, p50: p50 - began, p95: p95 - began, last: last - began, cpuMs })

@@ -6,7 +6,7 @@ import type { PlanOf, Role } from './plan.ts'
 import { loopback, socketUrl } from './plan.ts'
 
 const firstAddress = 5_000_000
-const addresses = 50
+const addresses = 100
 const burst = 200
 const buffered = 256 * 1024
 const signIn = JSON.stringify({ type: 'sign-in', token: 'nobody' })

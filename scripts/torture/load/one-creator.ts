@@ -12,44 +12,58 @@ import type { LoadEffort, PartFound } from './part.ts'
 import { median, print } from './part.ts'
 import { socketUrl } from './plan.ts'
 
-const channels = 400
+const channelsPerRun = 64
 const creators = 50
 const leastShare = 0.9
 const script = new URL('../../bench/socket-load.ts', import.meta.url)
 
+/** Both ways in turn on one hub, each run on channels of its own, after one that only warms it up. */
 export async function oneAgainstMany({
   rounds,
   phaseSeconds,
   judge,
 }: LoadEffort): Promise<PartFound> {
-  const shares: number[] = []
-  let operations = 0
-  for (let round = 0; round < rounds; round += 1) {
-    const rates = await inArena({ channels, creators }, (arena) => measureBoth(arena, phaseSeconds))
-    operations += (rates.one + rates.spread) * phaseSeconds
-    shares.push(rates.one / rates.spread)
-    print('one', { 'one/s': rates.one, 'spread/s': rates.spread })
-  }
-  const share = median(shares)
-  print('one', { share })
-  const isSlow = judge && share < leastShare
-  return {
-    operations,
-    faults: rounds,
-    failures: isSlow ? [`one creator is tipped at ${share.toFixed(2)} of the spread rate`] : [],
-  }
+  const runs = 1 + 2 * rounds
+  return inArena({ channels: runs * channelsPerRun, creators }, async (arena) => {
+    const part: PartFound = { operations: 0, faults: rounds, failures: [] }
+    const shares: number[] = []
+    let run = 0
+    const next = () => {
+      run += 1
+      return arena.channels.slice((run - 1) * channelsPerRun, run * channelsPerRun)
+    }
+    const toOne = () => rateOf(arena, phaseSeconds, next())
+    const toMany = () => rateOf(arena, phaseSeconds, spread(arena, next()))
+    await toMany()
+    for (let round = 0; round < rounds; round += 1) {
+      const { one, many } = await inOrder(round % 2 === 0, { toOne, toMany })
+      print('one', { 'one/s': one, 'spread/s': many })
+      part.operations += Math.round((one + many) * phaseSeconds)
+      shares.push(one / many)
+    }
+    const share = median(shares)
+    print('one', { share })
+    if (judge && share < leastShare)
+      part.failures.push(`one creator is tipped at ${share.toFixed(2)} of the spread rate`)
+    return part
+  })
 }
 
-async function measureBoth(arena: Arena, phaseSeconds: number) {
-  const half = arena.channels.length / 2
-  const spread = arena.channels.slice(half).map((channel, at) => {
-    const creator = arena.creators[at % arena.creators.length]
+/** Whoever comes second finds a hub with more in it, so they take turns at that. */
+async function inOrder(
+  isOneFirst: boolean,
+  { toOne, toMany }: { toOne: () => Promise<number>; toMany: () => Promise<number> },
+) {
+  if (isOneFirst) return { one: await toOne(), many: await toMany() }
+  const many = await toMany()
+  return { many, one: await toOne() }
+}
+
+function spread({ creators: all }: Arena, those: SocketPlan['channels']): SocketPlan['channels'] {
+  return those.map((channel, at) => {
+    const creator = all[at % all.length]
     return creator ? { ...channel, creator: lowerCase(creator.address) } : channel
   })
-  return {
-    one: await rateOf(arena, phaseSeconds, arena.channels.slice(0, half)),
-    spread: await rateOf(arena, phaseSeconds, spread),
-  }
 }
 
 async function rateOf({ world }: Arena, phaseSeconds: number, those: SocketPlan['channels']) {

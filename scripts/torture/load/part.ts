@@ -1,13 +1,14 @@
 // What every part of the campaign is given, tells and prints.
 
 /**
- * How long a phase is, how often phases are repeated, and how much is attacked with. `judge`: whether times are judged; `only`
+ * How long a phase is, how often phases are repeated, over how many channels the honest tip, and how much is attacked with. `judge`: whether times are judged; `only`
  * names the one part to run.
  */
 export type LoadEffort = {
   seed: number
   phaseSeconds: number
   rounds: number
+  channels: number
   connections: number
   viewers: number
   judge: boolean
