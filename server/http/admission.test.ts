@@ -14,23 +14,26 @@ describe('createAdmission', () => {
     admission = createAdmission({ now: () => time })
   })
 
+  const inTurn = <T>(sender: string, work: () => Promise<T>) =>
+    admission.inTurn(sender, { isGone: () => false, work })
+
   const right = async () => 'receipt'
   const wrong = () => Promise.reject(new HubError('bad_signature', 'not theirs'))
 
   async function fail(sender: string, times: number) {
     for (let count = 0; count < times; count += 1)
-      await assert.rejects(admission.inTurn(sender, wrong), { code: 'bad_signature' })
+      await assert.rejects(inTurn(sender, wrong), { code: 'bad_signature' })
   }
 
   async function prove(sender: string) {
-    for (let count = 0; count < provedAfter; count += 1) await admission.inTurn(sender, right)
+    for (let count = 0; count < provedAfter; count += 1) await inTurn(sender, right)
   }
 
   /** Work that takes until it is told to end, and how many of them have begun. */
   function holdOpen(sender: string, count: number) {
     const ends: (() => void)[] = []
     const all = Array.from({ length: count }, () =>
-      admission.inTurn(sender, () => new Promise<void>((end) => ends.push(end))),
+      inTurn(sender, () => new Promise<void>((end) => ends.push(end))),
     )
     return {
       all,
@@ -44,7 +47,7 @@ describe('createAdmission', () => {
   const turn = () => new Promise((resolve) => setImmediate(resolve))
 
   it('answers with what the work answers', async () => {
-    assert.equal(await admission.inTurn('a', right), 'receipt')
+    assert.equal(await inTurn('a', right), 'receipt')
     assert.deepEqual(admission.counts(), { underWay: 0, waiting: 0 })
   })
 
@@ -54,14 +57,14 @@ describe('createAdmission', () => {
     await fail('a', 1)
     assert.equal(admission.owes('a'), true)
     assert.throws(() => admission.assertHeard('a'), { code: 'too_many_requests' })
-    await assert.rejects(admission.inTurn('a', right), { code: 'too_many_requests' })
-    assert.equal(await admission.inTurn('b', right), 'receipt')
+    await assert.rejects(inTurn('a', right), { code: 'too_many_requests' })
+    assert.equal(await inTurn('b', right), 'receipt')
   })
 
   it('hears an address again when time has paid for one', async () => {
     await fail('a', burst)
     time += 1_000 / perSecond + 1
-    assert.equal(await admission.inTurn('a', right), 'receipt')
+    assert.equal(await inTurn('a', right), 'receipt')
   })
 
   it('lets a newcomer have some under way, and more with each that was right', async () => {
@@ -88,9 +91,9 @@ describe('createAdmission', () => {
     const newcomer = holdOpen('newcomer', 1)
     await turn()
     assert.equal(newcomer.begun(), 0)
-    assert.equal(await admission.inTurn('honest', right), 'receipt')
+    assert.equal(await inTurn('honest', right), 'receipt')
     time += 1_000
-    await admission.inTurn('honest', right)
+    await inTurn('honest', right)
     while (newcomer.begun() === 0) await turn()
     newcomer.end()
     await Promise.all(newcomer.all)
@@ -98,7 +101,7 @@ describe('createAdmission', () => {
 
   it('refuses what a sender still has waiting when it owes too much', async () => {
     await fail('a', burst - 1)
-    const outcomes = Array.from({ length: firstWindow + 20 }, () => admission.inTurn('a', wrong))
+    const outcomes = Array.from({ length: firstWindow + 20 }, () => inTurn('a', wrong))
     const codes = (await Promise.allSettled(outcomes)).map(
       (outcome) => outcome.status === 'rejected' && (outcome.reason as HubError).code,
     )
@@ -113,7 +116,7 @@ describe('createAdmission', () => {
     await turn()
     assert.equal(admission.counts().waiting, freshWaiting)
     assert.throws(() => admission.assertHeard('newcomer'), { code: 'overloaded' })
-    assert.equal(await admission.inTurn('honest', right), 'receipt')
+    assert.equal(await inTurn('honest', right), 'receipt')
     while (admission.counts().underWay > 0) {
       for (const { end } of held) end()
       await turn()
@@ -121,9 +124,20 @@ describe('createAdmission', () => {
     await Promise.all(outcomes)
   })
 
+  it('does nothing any more for who hung up while it waited', async () => {
+    const held = holdOpen('a', firstWindow)
+    let isGone = false
+    const late = admission.inTurn('a', { isGone: () => isGone, work: async () => assert.fail() })
+    isGone = true
+    held.end()
+    await assert.rejects(late, { code: 'overloaded' })
+    await Promise.all(held.all)
+    assert.deepEqual(admission.counts(), { underWay: 0, waiting: 0 })
+  })
+
   it('charges little for a refusal that is not about the signature, and nothing for its own', async () => {
     const refuse = (code: 'ceiling_too_low' | 'storage_failed') =>
-      admission.inTurn('a', () => Promise.reject(new HubError(code, 'no')))
+      inTurn('a', () => Promise.reject(new HubError(code, 'no')))
     for (let count = 0; count < 5_000; count += 1)
       await assert.rejects(refuse('storage_failed'), { code: 'storage_failed' })
     for (let count = 0; count < burst * 10 - 1; count += 1)

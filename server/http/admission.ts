@@ -21,9 +21,9 @@ export const admissionLimits = {
   perSecond: 20,
   refusalCost: 0.1,
   firstWindow: 64,
-  window: 4_096,
+  window: 2_048,
   provedAfter: 16,
-  underWay: 4_096,
+  underWay: 2_048,
   freshWindow: 256,
   wrongBurst: 2_000,
   wrongPerSecond: 1_000,
@@ -45,11 +45,12 @@ export type Admission = {
   /** Refuses a sender that owes too much, and everybody while too many wait. @throws HubError `too_many_requests`, `overloaded` */
   assertHeard(sender: string): void
   /**
-   * Does work with a signature in it when it is the sender's turn. What it throws says how the signature was.
+   * Does work with a signature in it when it is the sender's turn, unless nobody waits for it any more. What it throws says how
+   * the signature was.
    *
    * @throws what the work throws, and HubError `too_many_requests`, `overloaded`
    */
-  inTurn<T>(sender: string, work: () => Promise<T>): Promise<T>
+  inTurn<T>(sender: string, asked: { isGone: () => boolean; work: () => Promise<T> }): Promise<T>
   /** Whether a sender owes too much to be heard. */
   owes(sender: string): boolean
   /** A sender's signature was wrong, outside of {@link inTurn}, and took the time of so many checks. */
@@ -86,11 +87,12 @@ export function createAdmission({
       if (sender) assertSolvent(sender)
       assertRoom(sender)
     },
-    async inTurn(name, work) {
+    async inTurn(name, { isGone, work }) {
       const sender = senders.of(name)
       assertSolvent(sender)
       const isFresh = mayStart(sender) ? start(sender) : await turnOf(sender)
       try {
+        if (isGone()) throw new HubError('overloaded', 'the sender hung up before its turn')
         const done = await work()
         sender.right += 1
         return done

@@ -31,9 +31,10 @@ export function createTipsRoute({
     try {
       admission.assertHeard(sender)
       const basket = await readBody(request, tipsRequest)
-      const { id, committed, channel } = await admission.inTurn(sender, () =>
-        baskets.accept(basket),
-      )
+      const { id, committed, channel } = await admission.inTurn(sender, {
+        isGone: () => response.destroyed,
+        work: () => baskets.accept(basket),
+      })
       answerText(response, { status: 200 }, { receipt: receiptOf(id, committed), channel })
     } catch (error) {
       const refusal = asRefusal(error)

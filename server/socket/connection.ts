@@ -93,10 +93,14 @@ export function serveConnection(socket: WebSocket, sender: string, deps: Connect
   async function settle({ request, ...basket }: FramedBasket) {
     try {
       for (const { message } of basket.tips) if (message) checkShape(message, tipMessage)
-      answers.accepted(request, await admission.inTurn(sender, () => baskets.accept(basket)))
+      answers.accepted(request, await inTurn(() => baskets.accept(basket)))
     } catch (error) {
       refuse({ request }, error)
     }
+  }
+
+  function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    return admission.inTurn(sender, { isGone: () => socket.readyState !== socket.OPEN, work })
   }
 
   async function reveal({ stream, ticks, preimage }: FramedTicks) {
@@ -138,7 +142,7 @@ export function serveConnection(socket: WebSocket, sender: string, deps: Connect
   async function openStream({ request, commitment, signature }: OpenStreamRequest) {
     try {
       const { session } = member.current()
-      const { number, ticks, amount } = await admission.inTurn(sender, () =>
+      const { number, ticks, amount } = await inTurn(() =>
         streams.open({ commitment, signature, session }),
       )
       send(toJson({ type: 'stream', request, stream: number, ticks, amount }))

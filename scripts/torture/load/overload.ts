@@ -7,6 +7,8 @@ import type { LoadEffort, PartFound } from './part.ts'
 import { print } from './part.ts'
 import type { Report } from './plan.ts'
 
+/** How long a hub that has just started is under load before its peak is measured. */
+const warmUpSeconds = 4
 const factor = 10
 const goodputShare = 0.9
 const recoverySeconds = 5
@@ -30,8 +32,15 @@ export async function overload(
   })
   await seconds(2)
   const calm = await probe.next()
-  const limit = { role: 'surge', url, rate: peakOffered, seconds: phaseSeconds + 1 } as const
+  const limit = {
+    role: 'surge',
+    url,
+    rate: peakOffered,
+    seconds: warmUpSeconds + phaseSeconds + 1,
+  } as const
   const first = await arena.send({ ...limit, channels: channels.slice(20, half) })
+  await seconds(warmUpSeconds)
+  await first.next()
   await seconds(phaseSeconds)
   const peak = await first.next()
   await first.stop()
