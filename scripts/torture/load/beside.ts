@@ -58,7 +58,7 @@ export async function beside(arena: Arena, attack: Attack, effort: LoadEffort): 
     url: arena.world.hub.url,
     channels: arena.channels,
     rate: honestPerSecond,
-    seconds: (phaseSeconds * 2 + 6) * rounds + 20,
+    seconds: (phaseSeconds * 2 + 20) * rounds + 60,
   })
   const part: PartFound = { operations: 0, faults: 0, failures: [] }
   const ratios = { goodput: [] as number[], p99: [] as number[] }

@@ -7,7 +7,7 @@ import { loopback } from './plan.ts'
 
 const addresses = 20
 const firstAddress = 3_000_000
-const dripMs = 1_000
+const dripsPerSecond = 50
 const againMs = 500
 const openAtOnce = 200
 
@@ -25,9 +25,7 @@ export async function loris({ url, connections }: PlanOf<'loris'>): Promise<Role
       resolve()
     }, 20)
   })
-  setInterval(() => {
-    for (const socket of open) socket.write('x: y\r\n')
-  }, dripMs)
+  dripAll()
 
   return {
     next() {
@@ -36,6 +34,18 @@ export async function loris({ url, connections }: PlanOf<'loris'>): Promise<Role
       most = open.size
       return report
     },
+  }
+
+  /** Each says a line a second, one after the other. */
+  function dripAll() {
+    const all = [...open]
+    const some = Math.ceil(all.length / dripsPerSecond)
+    const timer = setInterval(() => {
+      for (const socket of all.splice(0, some)) socket.write('x: y\r\n')
+      if (all.length > 0) return
+      clearInterval(timer)
+      setTimeout(dripAll, 1_000 / dripsPerSecond)
+    }, 1_000 / dripsPerSecond)
   }
 
   function drip() {
