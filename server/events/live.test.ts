@@ -79,6 +79,24 @@ describe('createLiveEvents', () => {
     for (const { ids } of crowd) assert.deepEqual(ids, wanted)
   })
 
+  it('keeps the order for who stays when a crowd leaves while it is being told', async () => {
+    const crowd = await followers(60)
+    for (const { listener } of crowd) {
+      const { write } = listener
+      listener.write = (telling) => {
+        for (const until = performance.now() + 1; performance.now() < until; );
+        write(telling)
+      }
+    }
+    live.publish([eventOf(1)])
+    while (crowd[0]?.ids.length === 0) await turn()
+    const last = crowd.splice(-1)[0]
+    for (const { listener } of crowd) listener.end()
+    live.publish([eventOf(2)])
+    while (last && last.ids.length < 2) await turn()
+    assert.deepEqual(last?.ids, [idOf(1), idOf(2)])
+  })
+
   it('puts an event into words once for all of them', async () => {
     const crowd = await followers(100)
     live.publish([eventOf(1)])
