@@ -12,7 +12,7 @@ import { createDebt } from './debt.ts'
  *
  * Of all: `underWay` at once. Those who are not proved share `freshWindow` of that, and `wrongBurst` wrong signatures with
  * `wrongPerSecond` more; beyond it only proved ones have their turn. `waiting` may wait in all, and `freshWaiting` of those who
- * are not proved. `senders` are remembered at most.
+ * are not proved; from `crowded` on, connections are read more slowly. `senders` are remembered at most.
  */
 export type AdmissionLimits = typeof admissionLimits
 
@@ -29,6 +29,7 @@ export const admissionLimits = {
   wrongPerSecond: 1_000,
   waiting: 20_000,
   freshWaiting: 8_000,
+  crowded: 1_000,
   senders: 100_000,
 }
 
@@ -51,6 +52,8 @@ export type Admission = {
    * @throws what the work throws, and HubError `too_many_requests`, `overloaded`
    */
   inTurn<T>(sender: string, asked: { isGone: () => boolean; work: () => Promise<T> }): Promise<T>
+  /** Whether so many wait that nobody should be asked for more. */
+  isCrowded(): boolean
   /** Whether a sender owes too much to be heard. */
   owes(sender: string): boolean
   /** A sender's signature was wrong, outside of {@link inTurn}, and took the time of so many checks. */
@@ -103,6 +106,7 @@ export function createAdmission({
         leave(sender, isFresh)
       }
     },
+    isCrowded: () => count.waiting >= limits.crowded,
     owes(name) {
       const sender = senders.known(name)
       return sender !== undefined && isInsolvent(sender)

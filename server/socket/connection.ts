@@ -43,7 +43,7 @@ export function serveConnection(socket: WebSocket, sender: string, deps: Connect
   const answers = createAnswers(send)
   const member = createMember(deps.sessions, deps.now)
   const noise = createDebt({ now: deps.now, perSecond: socketLimits.noise.perSecond })
-  let unanswered = 0
+  const take = createBrake(socket, { admission, isOver: () => isOver })
   let isFollowing = false
   let isOver = false
 
@@ -79,15 +79,6 @@ export function serveConnection(socket: WebSocket, sender: string, deps: Connect
       default:
         throw new FrameError(`no frame is of kind ${data[0]}`)
     }
-  }
-
-  /** Reads no further while too much is unanswered: the sender feels it as a full connection. */
-  async function take(answered: Promise<void>) {
-    unanswered += 1
-    if (unanswered >= socketLimits.unanswered) socket.pause()
-    await answered
-    unanswered -= 1
-    if (unanswered < socketLimits.unanswered / 2 && socket.isPaused) socket.resume()
   }
 
   async function settle({ request, ...basket }: FramedBasket) {
@@ -212,6 +203,24 @@ export function serveConnection(socket: WebSocket, sender: string, deps: Connect
     socket.close(code, reason)
     socket.pause()
     setTimeout(() => socket.terminate(), socketLimits.lingerMs).unref()
+  }
+}
+
+/** Reads no further while too much is unanswered: the sender feels it as a full connection. */
+function createBrake(
+  socket: WebSocket,
+  { admission, isOver }: { admission: Admission; isOver: () => boolean },
+): (answered: Promise<void>) => Promise<void> {
+  let unanswered = 0
+  const most = () =>
+    admission.isCrowded() ? socketLimits.unansweredInCrowd : socketLimits.unanswered
+
+  return async (answered) => {
+    unanswered += 1
+    if (unanswered >= most()) socket.pause()
+    await answered
+    unanswered -= 1
+    if (!isOver() && socket.isPaused && unanswered < most() / 2) socket.resume()
   }
 }
 

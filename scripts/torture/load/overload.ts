@@ -14,7 +14,7 @@ const goodputShare = 0.9
 const recoverySeconds = 5
 /** What a hub on a small machine comes to; the measured peak replaces it. */
 const probePerSecond = 50
-const peakOffered = 12_000
+const peakOffered = 8_000
 
 export async function overload(
   arena: Arena,

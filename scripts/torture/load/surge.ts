@@ -64,6 +64,9 @@ export async function surge(plan: PlanOf<'surge'>): Promise<Role> {
         if (isBinary) done.answers += decodeReceipts(data).receipts.length
         else done.refused += 1
       })
+      socket.on('close', () => {
+        done.refused += 1
+      })
     })
   }
 }
