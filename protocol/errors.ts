@@ -19,6 +19,9 @@ export const errorTable = {
     'The body is too large',
     'Send fewer tips per basket, or a shorter message.',
   ],
+  malformed_http: [400, 'The request is not HTTP', 'Send HTTP/1.1 as RFC 9112 has it.'],
+  headers_too_large: [431, 'The headers are too large', 'Send fewer or shorter headers.'],
+  request_timeout: [408, 'The request came in too slowly', 'Send the whole request at once.'],
   not_found: [404, 'There is nothing here', 'See the list of routes in PROTOCOL.md.'],
   method_not_allowed: [
     405,
@@ -254,6 +257,7 @@ export const errorTable = {
     'Use the webhook-id of a delivery or a dead letter.',
   ],
   too_many_requests: [429, 'Too many requests at once', 'Wait as long as Retry-After says.'],
+  overloaded: [503, 'The hub is busy', 'Wait as long as Retry-After says.'],
   reserves_unequal: [
     503,
     'The books and the chain disagree',

@@ -27,6 +27,21 @@ const environment = z.object({
   JANDON_DATA_DIR: z.string().min(1).describe('where the hub keeps everything'),
   JANDON_HOST: z.string().default('127.0.0.1').describe('the address to listen on'),
   JANDON_PORT: number(8402, 65_535).describe('the port to listen on, 0 for any'),
+  JANDON_PROXIES: z
+    .string()
+    .default('')
+    .transform((text) => text.split(',').filter((name) => name !== ''))
+    .describe('proxies in front, addresses or networks, whose X-Forwarded-For is believed'),
+  JANDON_CONNECTIONS: number(10_000, 1_000_000).describe('connections that may be open at once'),
+  JANDON_CONNECTIONS_PER_ADDRESS: number(1_000, 1_000_000).describe(
+    'connections that one address may have open',
+  ),
+  JANDON_HEADERS_MS: number(10_000, 600_000).describe(
+    'how long the headers of a request may take, ms',
+  ),
+  JANDON_REQUEST_MS: number(30_000, 600_000).describe(
+    'how long a whole request may take to come in, ms',
+  ),
   JANDON_PUBLIC_URL: z.url().optional().describe('the origin that people sign in to'),
   JANDON_RPC_URL: z.url().describe('the JSON-RPC endpoint of the chain'),
   JANDON_DEPLOYMENT: z.string().describe('the file that deploying the contracts wrote'),

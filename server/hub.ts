@@ -22,12 +22,14 @@ import { createTipLists } from './channels/tip-list.ts'
 import type { Config } from './config.ts'
 import { loadCreators } from './creators/creators.ts'
 import { loadVaultAccounts } from './creators/vault-accounts.ts'
+import { watchEventLoop } from './event-loop.ts'
 import { createEventLog } from './events/event-log.ts'
 import { createLiveEvents } from './events/live.ts'
 import { openWebhooks } from './events/webhooks/open.ts'
 import { exportBooks } from './export.ts'
 import { createGate } from './gate.ts'
-import { createPenalties } from './http/penalties.ts'
+import { createAdmission } from './http/admission.ts'
+import { createSenders } from './http/sender.ts'
 import { createSessions } from './http/sessions.ts'
 import { channelTerms, hubInfo } from './hub-info.ts'
 import { accounts } from './ledger/accounts.ts'
@@ -49,6 +51,8 @@ import { loadTipIndex } from './store/tip-index.ts'
 /** What comes from outside: time, randomness, the hub's own address, and where reports of trouble go. */
 export type Surroundings = {
   now: () => number
+  /** Milliseconds that no change of the clock moves, from any beginning. */
+  elapsed: () => number
   randomBytes: (count: number) => Uint8Array
   origin: () => URL
   logFailure: (what: string, cause: unknown) => void
@@ -81,7 +85,10 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     db,
     tipEvent: (tip) => tipEvent(tip, channels.get(tip.leaf.channelId).config.payerAuthorizer),
   })
-  const live = createLiveEvents(events)
+  const live = createLiveEvents(events, {
+    isLive: (session) => sessions.isLive(session),
+    onFailure: (cause) => logFailure('events', cause),
+  })
   const epoch = toHex(randomBytes(32))
   const sign = createDigestSigner(config.JANDON_RECEIPT_KEY)
   const hubSeparator = hubDomainSeparator(identity)
@@ -222,8 +229,19 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     now,
     randomBytes,
   })
-  const penalties = createPenalties(now)
-  const sockets = createSockets({ baskets, streams, live, sessions, penalties, now, logFailure })
+  const eventLoop = watchEventLoop()
+  const admission = createAdmission({ now: surroundings.elapsed })
+  const senders = createSenders(config.JANDON_PROXIES)
+  const sockets = createSockets({
+    baskets,
+    streams,
+    live,
+    sessions,
+    admission,
+    senders,
+    now: surroundings.elapsed,
+    logFailure,
+  })
   const webhooks = await openWebhooks(config, {
     ...surroundings,
     onStorageFailure: surroundings.onFailure,
@@ -260,6 +278,7 @@ export async function openHub(config: Config, surroundings: Surroundings) {
   let catchUpTo = 0n
 
   return {
+    admission,
     backups: createBackups({ db, now }),
     baskets,
     channels,
@@ -269,11 +288,11 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     live,
     payoutBook,
     payouts,
-    penalties,
     quotes,
     recovery,
     refunds,
     reserves,
+    senders,
     sessions,
     sockets,
     streams,
@@ -293,7 +312,19 @@ export async function openHub(config: Config, surroundings: Surroundings) {
       group: log.head().number,
       reserves: reserves.newest().verdict,
     }),
-    metrics: () => hubMetrics({ follower, log, channels, streamBook, sockets, reserves, backend }),
+    metrics: () =>
+      hubMetrics({
+        follower,
+        log,
+        channels,
+        streamBook,
+        sockets,
+        live,
+        admission,
+        eventLoop,
+        reserves,
+        backend,
+      }),
     /** Catches up with the chain, goes on with what was under way, and keeps going until {@link stop}. */
     async start() {
       await follower.tick()
@@ -318,6 +349,7 @@ export async function openHub(config: Config, surroundings: Surroundings) {
       follower.stop()
       transactions.stop()
       live.close()
+      eventLoop.stop()
       await webhooks.stop()
       await log.close()
       await checks.stop()

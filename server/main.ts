@@ -2,10 +2,10 @@
 
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describeSettings, readConfig } from './config.ts'
 import { createListener } from './http/app.ts'
+import { createHttpServer } from './http/server.ts'
 import { openHub } from './hub.ts'
 
 const help = `usage: node server/main.ts
@@ -37,6 +37,7 @@ async function serve() {
   let origin = new URL(config.JANDON_PUBLIC_URL ?? 'http://localhost')
   const hub = await openHub(config, {
     now: Date.now,
+    elapsed: () => performance.now(),
     randomBytes,
     origin: () => origin,
     logFailure,
@@ -45,11 +46,15 @@ async function serve() {
       process.exit(1)
     },
   })
-  const server = createServer(createListener(hub, logFailure))
-  hub.sockets.attach(server)
-  server.requestTimeout = 30_000
-  server.headersTimeout = 10_000
-  server.maxRequestsPerSocket = 0
+  const { server, connections } = createHttpServer(createListener(hub, logFailure), {
+    limits: {
+      connections: Math.min(config.JANDON_CONNECTIONS, Math.floor(descriptors() / 2)),
+      perAddress: config.JANDON_CONNECTIONS_PER_ADDRESS,
+    },
+    patience: { headersMs: config.JANDON_HEADERS_MS, requestMs: config.JANDON_REQUEST_MS },
+    senders: hub.senders,
+  })
+  hub.sockets.attach(server, connections)
   server.listen(config.JANDON_PORT, config.JANDON_HOST)
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
@@ -71,6 +76,15 @@ async function serve() {
   await hub.stop()
   // What still waits for the chain would keep the process for half a minute; it is on disk, and goes on at the next start.
   process.exit(0)
+}
+
+/** How many files and connections this process may have open; the database and webhooks need some of them too. */
+function descriptors(): number {
+  Object.assign(process.report, { excludeNetwork: true })
+  const { userLimits } = process.report.getReport() as {
+    userLimits?: { open_files?: { soft: number | 'unlimited' } }
+  }
+  return Number(userLimits?.open_files?.soft) || Number.POSITIVE_INFINITY
 }
 
 function logFailure(what: string, cause: unknown) {

@@ -4,6 +4,9 @@ import type { Follower } from './chain/follower.ts'
 import type { Reserves } from './chain/reserves.ts'
 import type { ChannelRegistry } from './channels/registry.ts'
 import type { SignatureBackend } from './channels/signature-backend.ts'
+import type { EventLoop } from './event-loop.ts'
+import type { LiveEvents } from './events/live.ts'
+import type { Admission } from './http/admission.ts'
 import type { Sockets } from './socket/sockets.ts'
 import type { GroupLog } from './store/group-log.ts'
 import type { StreamBook } from './streams/stream-book.ts'
@@ -15,6 +18,9 @@ export function hubMetrics({
   channels,
   streamBook,
   sockets,
+  live,
+  admission,
+  eventLoop,
   reserves,
   backend,
 }: {
@@ -23,9 +29,14 @@ export function hubMetrics({
   channels: Pick<ChannelRegistry, 'count'>
   streamBook: Pick<StreamBook, 'count'>
   sockets: Pick<Sockets, 'count'>
+  live: Pick<LiveEvents, 'count'>
+  admission: Pick<Admission, 'counts'>
+  eventLoop: Pick<EventLoop, 'delay'>
   reserves: Pick<Reserves, 'newest'>
   backend: SignatureBackend
 }): string {
+  const { underWay, waiting } = admission.counts()
+  const { p99, longest } = eventLoop.delay()
   const values: Record<string, bigint | number> = {
     jandon_block: follower.cursor(),
     jandon_group: log.head().number,
@@ -34,6 +45,11 @@ export function hubMetrics({
     process_cpu_seconds_total: cpuSeconds(),
     process_resident_memory_bytes: process.memoryUsage.rss(),
     jandon_sockets: sockets.count(),
+    jandon_listeners: live.count(),
+    jandon_signatures_under_way: underWay,
+    jandon_signatures_waiting: waiting,
+    jandon_event_loop_p99_seconds: p99,
+    jandon_event_loop_max_seconds: longest,
     jandon_reserves_unequal: reserves.newest().verdict === 'unequal' ? 1 : 0,
     [`jandon_signature_backend{name="${backend.name}"}`]: 1,
   }

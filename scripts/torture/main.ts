@@ -11,6 +11,7 @@ import {
 } from './contracts.ts'
 import { tortureHub, torturePlantedHub } from './hub/campaign.ts'
 import { hubPlants } from './hub/plants.ts'
+import { tortureLoad } from './load/campaign.ts'
 import { plants } from './plants.ts'
 import { defaultRounds, restorePlants, tortureRestores } from './restores.ts'
 import { run as tortureWebhooks } from './webhooks.ts'
@@ -19,7 +20,7 @@ const help = `usage: npm run torture -- [options]
 
   --only <name>    contracts (default): the contracts in Solidity and against the model; model: the second half alone;
                    hub: histories with crashes, a failing disk, damage; restores: hubs lost and restored;
-                   webhooks: deliveries with crashes
+                   webhooks: deliveries with crashes; load: honest fans beside attacks, overload, thousands of viewers
   --seed <n>       where randomness begins; printed, so that a run can be repeated
   --runs <n>       contracts: hundreds of calls for each invariant (default ${defaultRuns})
   --rounds <n>     restores: in each the hub is lost three times (default ${defaultRounds})
@@ -27,6 +28,11 @@ const help = `usage: npm run torture -- [options]
   --events <n>     webhooks: events to deliver (default 100000)
   --kills <n>      webhooks: kills of the hub (default 100)
   --dead <n>       webhooks: endpoints that never answer (default 1000)
+  --part <name>    load: one of forgers, loris, bodies, flooders, overload, one, crowd, revoked
+  --seconds <n>    load: length of a phase (default 5)
+  --phases <n>     load: how often each phase is measured; medians are judged (default 3)
+  --connections <n>  load: slow connections (default 10000)
+  --viewers <n>    load: viewers of one creator (default 5000)
   --plant <bug>    puts a named bug in, or all of them in turn; the campaign must find it (contracts, hub, restores)
   --help           print this
 `
@@ -48,6 +54,11 @@ const { values } = parseArgs({
     events: { type: 'string', default: '100000' },
     kills: { type: 'string', default: '100' },
     dead: { type: 'string', default: '1000' },
+    part: { type: 'string' },
+    seconds: { type: 'string', default: '5' },
+    phases: { type: 'string', default: '3' },
+    connections: { type: 'string', default: '10000' },
+    viewers: { type: 'string', default: '5000' },
     help: { type: 'boolean', default: false },
   },
 })
@@ -56,6 +67,7 @@ const runs = wholeNumber(values.runs, 'runs')
 const rounds = wholeNumber(values.rounds, 'rounds')
 const seeds = wholeNumber(values.seeds, 'seeds')
 const crowdTips = 600
+const loadChannels = 200
 
 const campaigns: { [name: string]: Campaign } = {
   contracts: {
@@ -73,6 +85,20 @@ const campaigns: { [name: string]: Campaign } = {
     plants: Object.keys(restorePlants),
     torture: () => tortureRestores({ seed, runs: rounds }),
     torturePlanted: (plant) => tortureRestores({ seed, runs: 1, plant }),
+  },
+  load: {
+    plants: [],
+    torture: () =>
+      tortureLoad({
+        seed,
+        phaseSeconds: wholeNumber(values.seconds, 'seconds'),
+        rounds: wholeNumber(values.phases, 'phases'),
+        channels: loadChannels,
+        connections: wholeNumber(values.connections, 'connections'),
+        viewers: wholeNumber(values.viewers, 'viewers'),
+        judge: true,
+        only: values.part,
+      }),
   },
   webhooks: {
     plants: [],

@@ -1,9 +1,8 @@
 // Online backups over HTTP: one at a time, at the pace of whoever takes it.
 
 import type { ServerResponse } from 'node:http'
-import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
 import { HubError } from '#protocol/errors.ts'
+import { sendPieces } from '../http/send.ts'
 import type { Database } from '../store/table.ts'
 import { encodeBackup } from './format.ts'
 
@@ -27,9 +26,7 @@ export function createBackups({ db, now }: { db: Database; now: () => number }):
           'content-type': 'application/octet-stream',
           'cache-control': 'no-store',
         })
-        await pipeline(Readable.from(encodeBackup(db, now), { objectMode: false }), response)
-      } catch (cause) {
-        if ((cause as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw cause
+        await sendPieces(response, encodeBackup(db, now))
       } finally {
         isRunning = false
       }

@@ -4,6 +4,7 @@ import type { RequestListener } from 'node:http'
 import type { ErrorRequestHandler, Express, Request, RequestHandler } from 'express'
 import express from 'express'
 import type { Hex } from 'viem'
+import type { ErrorCode } from '#protocol/errors.ts'
 import { HubError } from '#protocol/errors.ts'
 import { creatorRequest, sessionRequest } from '#protocol/messages/hub.ts'
 import { payoutRequest, quoteRequest } from '#protocol/messages/payouts.ts'
@@ -15,9 +16,10 @@ import { channelView, isPayerSide } from '../channels/registry.ts'
 import type { Hub } from '../hub.ts'
 import { payoutView } from '../payouts/payout.ts'
 import { checkShape, readBody } from './json-body.ts'
-import { answerProblem, asRefusal } from './problem.ts'
+import { asRefusal, refuse } from './problem.ts'
 import { recoveryRoutes } from './recovery-routes.ts'
 import { answer, hashParameter, operator, pageOf, route } from './route.ts'
+import { sendPieces } from './send.ts'
 import { createTipsRoute, isTipsRequest } from './tips-route.ts'
 import { webhookRoutes } from './webhook-routes.ts'
 
@@ -26,7 +28,8 @@ export function createListener(
   hub: Hub,
   logFailure: (what: string, cause: unknown) => void,
 ): RequestListener {
-  const tips = createTipsRoute({ baskets: hub.baskets, penalties: hub.penalties, logFailure })
+  const { baskets, admission, senders } = hub
+  const tips = createTipsRoute({ baskets, admission, senders, logFailure })
   const app = createApp(hub, { tips, logFailure })
   return (request, response) => {
     if (isTipsRequest(request)) void tips(request, response)
@@ -46,6 +49,7 @@ function createApp(
   app.disable('etag')
   app.set('query parser', 'simple')
   route(app, '/v1/tips', { post: tips })
+  app.use(assertHeard(hub))
   publicRoutes(app, hub)
   payerRoutes(app, hub)
   creatorRoutes(app, hub)
@@ -53,7 +57,7 @@ function createApp(
   operatorRoutes(app, hub)
   recoveryRoutes(app, hub)
   app.use(refuseUnknownRoute)
-  app.use(answerError(logFailure))
+  app.use(answerError(hub, logFailure))
   return app
 }
 
@@ -238,10 +242,13 @@ function operatorRoutes(app: Express, hub: Hub) {
   route(app, '/v1/export', {
     get: operator(hub, async (_request, response) => {
       response.type('application/x-ndjson')
-      for await (const line of hub.exportBooks()) response.write(`${toJson(line)}\n`)
-      response.end()
+      await sendPieces(response, linesOf(hub.exportBooks()))
     }),
   })
+}
+
+async function* linesOf(items: AsyncIterable<unknown>): AsyncGenerator<string> {
+  for await (const item of items) yield `${toJson(item)}\n`
 }
 
 function ownChannel(hub: Hub, request: Request, id: Hex) {
@@ -272,11 +279,36 @@ const refuseUnknownRoute: RequestHandler = (request) => {
   throw new HubError('not_found', `there is no ${request.path}`)
 }
 
-function answerError(logFailure: (what: string, cause: unknown) => void): ErrorRequestHandler {
+/** Almost every request with a body carries a signature: it is not read from a sender who owes for wrong ones. */
+function assertHeard({ admission, senders }: Hub): RequestHandler {
+  return (request, _response, next) => {
+    if (request.method !== 'GET') admission.assertHeard(senders.of(request))
+    next()
+  }
+}
+
+/** How many signature checks a refusal took the time of: wallets' signatures are checked by slower means. */
+const checksOf: { readonly [code in ErrorCode]?: number } = {
+  bad_signature: 3,
+  receipt_rejected: 3,
+  session_rejected: 3,
+}
+
+function answerError(
+  { admission, senders }: Hub,
+  logFailure: (what: string, cause: unknown) => void,
+): ErrorRequestHandler {
   return (error: unknown, request, response, _next) => {
     const refusal = asRefusal(error)
+    const sender = senders.of(request)
+    const checks = checksOf[refusal.code]
+    if (checks) admission.blame(sender, checks)
     if (refusal.code === 'internal_error') logFailure(`${request.method} ${request.path}`, error)
     if (response.headersSent) response.destroy()
-    else answerProblem(response, refusal)
+    else refuse(response, { refusal, isHeldBack: isWaiting(refusal) && admission.owes(sender) })
   }
+}
+
+function isWaiting({ code }: HubError): boolean {
+  return code === 'too_many_requests'
 }

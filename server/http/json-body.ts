@@ -47,7 +47,7 @@ async function readText(request: IncomingMessage, maximumBytes: number): Promise
   if (declared > maxDiscardedBytes) throw tooLarge(declared, maximumBytes)
   const chunks: Buffer[] = []
   let bytes = 0
-  for await (const chunk of request as AsyncIterable<Buffer>) {
+  for await (const chunk of piecesOf(request)) {
     bytes += chunk.length
     if (bytes <= maximumBytes) chunks.push(chunk)
     if (bytes > maxDiscardedBytes) throw tooLarge(bytes, maximumBytes)
@@ -57,6 +57,15 @@ async function readText(request: IncomingMessage, maximumBytes: number): Promise
     return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks))
   } catch (cause) {
     throw new HubError('malformed_json', 'the body is not UTF-8', { cause })
+  }
+}
+
+/** Whoever hangs up in the middle of a request made a mistake, or none at all: the hub did not. */
+async function* piecesOf(request: IncomingMessage): AsyncGenerator<Buffer> {
+  try {
+    yield* request as AsyncIterable<Buffer>
+  } catch (cause) {
+    throw new HubError('malformed_http', 'the request broke off', { cause })
   }
 }
 

@@ -1,4 +1,4 @@
-// How much one request may ask for.
+// How much one request, one connection and one sender may ask for.
 
 /** The largest body, in bytes: a basket of 256 tips, each with the longest message. */
 export const maxBodyBytes = 512 * 1024
@@ -11,3 +11,20 @@ export const maxDiscardedBytes = 4 * 1024 * 1024
 
 /** How many items a list answers with at most. */
 export const pageSize = 100
+
+/**
+ * Of one connection: `headerBytes` and `headers` of a request, requests that may be `unanswered` at once, how long it may
+ * be `idleMs` between requests, or `stuckMs` without a byte moving, and how long it is kept `lingerMs` after a last answer.
+ */
+export const perConnection = {
+  headerBytes: 16 * 1024,
+  headers: 100,
+  unanswered: 16,
+  idleMs: 15_000,
+  stuckMs: 60_000,
+  lingerMs: 1_000,
+  checkMs: 500,
+} as const
+
+/** How long whoever owes for bad signatures waits for the answer that says so, in milliseconds. */
+export const heldBackMs = 1_000

@@ -3,6 +3,7 @@
 import type { ServerResponse } from 'node:http'
 import { HubError, toProblem } from '#protocol/errors.ts'
 import { toJson } from '#protocol/messages/wire.ts'
+import { heldBackMs } from './limits.ts'
 
 /** Whatever was thrown as a refusal: a path that cannot be decoded is the sender's mistake, anything else is ours. */
 export function asRefusal(error: unknown): HubError {
@@ -16,8 +17,17 @@ export function asRefusal(error: unknown): HubError {
   return new HubError('internal_error', 'the hub failed to answer this request', { cause: error })
 }
 
+/** Answers with a refusal: at once, or later to a sender who would only ask again. */
+export function refuse(
+  response: ServerResponse,
+  { refusal, isHeldBack }: { refusal: HubError; isHeldBack: boolean },
+) {
+  if (isHeldBack) setTimeout(() => answerProblem(response, refusal), heldBackMs).unref()
+  else answerProblem(response, refusal)
+}
+
 /** Answers with a refusal. */
-export function answerProblem(response: ServerResponse, refusal: HubError) {
+function answerProblem(response: ServerResponse, refusal: HubError) {
   const problem = toProblem(refusal)
   if (problem.status === 429 || problem.status === 503) response.setHeader('retry-after', '1')
   if (refusal.code === 'method_not_allowed')

@@ -36,6 +36,8 @@ export type Sessions = {
   /** As {@link idOf} and {@link addressOf}, for a token that did not come in a header. */
   idOfToken(token: string): string
   addressOfToken(token: string): Address
+  /** Whether the session with an id is still one. */
+  isLive(id: string): boolean
   /** @throws HubError `operator_required` */
   assertOperator(request: IncomingMessage): void
 }
@@ -89,6 +91,7 @@ export function createSessions({
     addressOf,
     idOfToken: hashOf,
     addressOfToken,
+    isLive: (id) => sessionOf(id) !== undefined,
     assertOperator(request) {
       const given = Buffer.from(hashOf(bearerOf(request)))
       if (timingSafeEqual(given, Buffer.from(operatorHash))) return
@@ -101,11 +104,14 @@ export function createSessions({
   }
 
   function addressOfToken(token: string): Address {
-    const session = sessionRows.get(db, hashOf(token))
-    if (!session || session.expiresAt <= now()) {
-      throw new HubError('session_required', 'the token is unknown or has expired')
-    }
+    const session = sessionOf(hashOf(token))
+    if (!session) throw new HubError('session_required', 'the token is unknown or has expired')
     return session.address
+  }
+
+  function sessionOf(id: string): Session | undefined {
+    const session = sessionRows.get(db, id)
+    return session && session.expiresAt > now() ? session : undefined
   }
 
   /** Checks everything in the message but the signature, uses up its nonce, and returns whose message it is. */

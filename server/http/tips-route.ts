@@ -1,13 +1,13 @@
 // `POST /v1/tips`, the one route that is hot, without what the others need: straight from the request to the baskets.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { HubError } from '#protocol/errors.ts'
 import { tipsRequest } from '#protocol/messages/tips.ts'
 import type { Baskets } from '../channels/baskets.ts'
 import { receiptOf } from '../channels/baskets.ts'
+import type { Admission } from './admission.ts'
 import { readBody } from './json-body.ts'
-import type { Penalties } from './penalties.ts'
-import { answerProblem, answerText, asRefusal } from './problem.ts'
+import { answerText, asRefusal, refuse } from './problem.ts'
+import type { Senders } from './sender.ts'
 
 /** Whether a request is for this route. */
 export function isTipsRequest({ method, url }: IncomingMessage): boolean {
@@ -17,35 +17,30 @@ export function isTipsRequest({ method, url }: IncomingMessage): boolean {
 /** A listener that answers requests with tips. */
 export function createTipsRoute({
   baskets,
-  penalties,
+  admission,
+  senders,
   logFailure,
 }: {
   baskets: Baskets
-  penalties: Penalties
+  admission: Admission
+  senders: Senders
   logFailure: (what: string, cause: unknown) => void
 }): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
   return async (request, response) => {
-    const from = request.socket.remoteAddress ?? ''
+    const sender = senders.of(request)
     try {
-      assertHeard(penalties, from)
-      const { id, committed, channel } = await baskets.accept(await readBody(request, tipsRequest))
+      admission.assertHeard(sender)
+      const basket = await readBody(request, tipsRequest)
+      const { id, committed, channel } = await admission.inTurn(sender, {
+        isGone: () => response.destroyed,
+        work: () => baskets.accept(basket),
+      })
       answerText(response, { status: 200 }, { receipt: receiptOf(id, committed), channel })
     } catch (error) {
-      refuse(response, { error, from })
+      const refusal = asRefusal(error)
+      if (refusal.code === 'internal_error') logFailure('POST /v1/tips', error)
+      if (response.headersSent) response.destroy()
+      else refuse(response, { refusal, isHeldBack: admission.owes(sender) })
     }
   }
-
-  function refuse(response: ServerResponse, { error, from }: { error: unknown; from: string }) {
-    const refusal = asRefusal(error)
-    if (refusal.code === 'bad_signature') penalties.blame(from)
-    if (refusal.code === 'internal_error') logFailure('POST /v1/tips', error)
-    if (response.headersSent) response.destroy()
-    else answerProblem(response, refusal)
-  }
-}
-
-/** @throws HubError `too_many_requests` */
-export function assertHeard(penalties: Penalties, address: string) {
-  if (!penalties.isWaiting(address)) return
-  throw new HubError('too_many_requests', 'too many signatures from this address were not right')
 }

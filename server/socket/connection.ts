@@ -9,12 +9,13 @@ import { socketRequest } from '#protocol/messages/socket.ts'
 import { tipMessage } from '#protocol/messages/tips.ts'
 import { toJson } from '#protocol/messages/wire.ts'
 import type { Baskets } from '../channels/baskets.ts'
-import type { LiveEvents } from '../events/live.ts'
+import type { Listener, LiveEvents } from '../events/live.ts'
+import type { Telling } from '../events/telling.ts'
+import type { Admission } from '../http/admission.ts'
+import { createDebt } from '../http/debt.ts'
 import { checkShape, parseMessage } from '../http/json-body.ts'
-import type { Penalties } from '../http/penalties.ts'
 import { asRefusal } from '../http/problem.ts'
 import type { Sessions } from '../http/sessions.ts'
-import { assertHeard } from '../http/tips-route.ts'
 import type { Streams } from '../streams/streams.ts'
 import { createAnswers } from './answers.ts'
 import { socketLimits } from './limits.ts'
@@ -25,7 +26,8 @@ export type ConnectionDeps = {
   streams: Streams
   live: LiveEvents
   sessions: Sessions
-  penalties: Penalties
+  admission: Admission
+  /** In milliseconds, from any beginning. */
   now: () => number
   logFailure: (what: string, cause: unknown) => void
 }
@@ -33,19 +35,22 @@ export type ConnectionDeps = {
 type OpenStreamRequest = Extract<z.output<typeof socketRequest>, { type: 'open-stream' }>
 
 /** Close codes of RFC 6455 that are used here. */
-const closeCodes = { goingAway: 1001, badData: 1007, policy: 1008 }
+const closeCodes = { goingAway: 1001, badData: 1007, policy: 1008, tryAgainLater: 1013 }
 
-/** Serves a connection until it closes. `from` is the address of the other side. */
-export function serveConnection(socket: WebSocket, from: string, deps: ConnectionDeps) {
-  const { baskets, streams, live, penalties, logFailure } = deps
+/** Serves a connection until it closes. `sender` is who its limits are counted by. */
+export function serveConnection(socket: WebSocket, sender: string, deps: ConnectionDeps) {
+  const { baskets, streams, live, admission, logFailure } = deps
   const answers = createAnswers(send)
   const member = createMember(deps.sessions, deps.now)
-  let unanswered = 0
+  const noise = createDebt({ now: deps.now, perSecond: socketLimits.noise.perSecond })
+  const take = createBrake(socket, { admission, isOver: () => isOver })
   let isFollowing = false
+  let isOver = false
 
   socket.on('message', (data: Buffer, isBinary: boolean) => {
+    if (isOver) return
     try {
-      assertHeard(penalties, from)
+      admission.assertHeard(sender)
       if (isBinary) takeFrame(data)
       else takeText(data.toString('utf8'))
     } catch (error) {
@@ -53,6 +58,12 @@ export function serveConnection(socket: WebSocket, from: string, deps: Connectio
       if (error instanceof FrameError) socket.close(closeCodes.badData, 'not a frame')
     }
   })
+  socket.on('ping', (data: Buffer) => {
+    hear(1)
+    if (socket.bufferedAmount > socketLimits.unsentBytes) socket.terminate()
+    else if (!isOver) socket.pong(data)
+  })
+  socket.on('pong', () => hear(1))
   socket.on('error', (cause) => {
     if (!isSendersFault(cause)) logFailure('WebSocket', cause)
   })
@@ -70,22 +81,17 @@ export function serveConnection(socket: WebSocket, from: string, deps: Connectio
     }
   }
 
-  /** Reads no further while too much is unanswered: the sender feels it as a full connection. */
-  async function take(answered: Promise<void>) {
-    unanswered += 1
-    if (unanswered >= socketLimits.unanswered) socket.pause()
-    await answered
-    unanswered -= 1
-    if (unanswered < socketLimits.unanswered / 2 && socket.isPaused) socket.resume()
-  }
-
   async function settle({ request, ...basket }: FramedBasket) {
     try {
       for (const { message } of basket.tips) if (message) checkShape(message, tipMessage)
-      answers.accepted(request, await baskets.accept(basket))
+      answers.accepted(request, await inTurn(() => baskets.accept(basket)))
     } catch (error) {
       refuse({ request }, error)
     }
+  }
+
+  function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    return admission.inTurn(sender, { isGone: () => socket.readyState !== socket.OPEN, work })
   }
 
   async function reveal({ stream, ticks, preimage }: FramedTicks) {
@@ -98,6 +104,7 @@ export function serveConnection(socket: WebSocket, from: string, deps: Connectio
   }
 
   function takeText(text: string) {
+    hear(1)
     const message = parseMessage(text, socketRequest)
     switch (message.type) {
       case 'sign-in':
@@ -114,7 +121,10 @@ export function serveConnection(socket: WebSocket, from: string, deps: Connectio
       const { address, session } = member.current()
       if (isFollowing) throw new HubError('already_following', 'this connection follows its events')
       isFollowing = true
-      await live.follow({ address, session, after }, listener())
+      await live.follow({ address, session, after }, listener()).catch((cause: unknown) => {
+        isFollowing = false
+        throw cause
+      })
     } catch (error) {
       refuse({ request: null }, error)
     }
@@ -123,37 +133,94 @@ export function serveConnection(socket: WebSocket, from: string, deps: Connectio
   async function openStream({ request, commitment, signature }: OpenStreamRequest) {
     try {
       const { session } = member.current()
-      const { number, ticks, amount } = await streams.open({ commitment, signature, session })
+      const { number, ticks, amount } = await inTurn(() =>
+        streams.open({ commitment, signature, session }),
+      )
       send(toJson({ type: 'stream', request, stream: number, ticks, amount }))
     } catch (error) {
       refuse({ request }, error)
     }
   }
 
-  function listener() {
+  function listener(): Listener {
+    let sent: Promise<'drained' | 'gone'> = Promise.resolve('drained')
     return {
-      write: ({ id, type, data }: { id: string; type: string; data: string }) =>
-        send(`{"type":"event","id":"${id}","event":"${type}","data":${data}}`),
+      write(telling: Telling) {
+        for (const frame of telling.frames()) sent = sendEvent(frame)
+      },
+      drained: () => sent,
       beat: () => socket.ping(),
       end: () => socket.close(closeCodes.goingAway, 'the session ended'),
       onClose: (then: () => void) => socket.on('close', then),
     }
   }
 
+  /** `frame` is text. */
+  function sendEvent(frame: Buffer): Promise<'drained' | 'gone'> {
+    if (!mayWrite()) return Promise.resolve('gone')
+    return new Promise((resolve) => {
+      socket.send(frame, { binary: false }, (error) => resolve(error ? 'gone' : 'drained'))
+    })
+  }
+
   function send(frame: string | Uint8Array) {
-    if (socket.readyState !== socket.OPEN) return
-    if (socket.bufferedAmount > socketLimits.unsentBytes) socket.terminate()
-    else socket.send(frame)
+    if (mayWrite()) socket.send(frame)
+  }
+
+  /** Drops a reader who is too slow. */
+  function mayWrite(): boolean {
+    if (socket.readyState !== socket.OPEN) return false
+    if (socket.bufferedAmount <= socketLimits.unsentBytes) return true
+    socket.terminate()
+    return false
   }
 
   function refuse(refused: { request: number | null; stream?: number }, error: unknown) {
+    if (isOver) return
     const refusal =
       error instanceof FrameError
         ? new HubError('invalid_request', error.message, { values: { issues: [error.message] } })
         : asRefusal(error)
-    if (refusal.code === 'bad_signature') penalties.blame(from)
     if (refusal.code === 'internal_error') logFailure('WebSocket', error)
     answers.refused(refused, refusal)
+    if (refusal.code === 'overloaded') end(closeCodes.tryAgainLater, 'the hub is busy')
+    else if (admission.owes(sender)) end(closeCodes.policy, 'too many signatures were not right')
+    else hear(socketLimits.noise.refusal)
+  }
+
+  /** Counts what makes work and pays nothing. */
+  function hear(amount: number) {
+    noise.add(amount)
+    if (isOver || noise.owed() <= socketLimits.noise.burst) return
+    admission.blame(sender, socketLimits.noise.blame)
+    end(closeCodes.policy, 'too much of what is no payment')
+  }
+
+  /** Ends the connection and reads nothing more; whatever was not answered may be sent again on another. */
+  function end(code: number, reason: string) {
+    if (isOver) return
+    isOver = true
+    socket.close(code, reason)
+    socket.pause()
+    setTimeout(() => socket.terminate(), socketLimits.lingerMs).unref()
+  }
+}
+
+/** Reads no further while too much is unanswered: the sender feels it as a full connection. */
+function createBrake(
+  socket: WebSocket,
+  { admission, isOver }: { admission: Admission; isOver: () => boolean },
+): (answered: Promise<void>) => Promise<void> {
+  let unanswered = 0
+  const most = () =>
+    admission.isCrowded() ? socketLimits.unansweredInCrowd : socketLimits.unanswered
+
+  return async (answered) => {
+    unanswered += 1
+    if (unanswered >= most()) socket.pause()
+    await answered
+    unanswered -= 1
+    if (!isOver() && socket.isPaused && unanswered < most() / 2) socket.resume()
   }
 }
 

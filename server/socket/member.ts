@@ -13,7 +13,7 @@ export type Member = {
 
 const lookedUpForMs = 1_000
 
-/** `now` in Unix milliseconds. */
+/** `now` in milliseconds, from any beginning. */
 export function createMember(sessions: Sessions, now: () => number): Member {
   let member: { address: Address; session: string; token: string; lookedUpAt: number } | undefined
 

@@ -1,19 +1,22 @@
 // The WebSocket endpoint, `/v1/socket`: who may connect, who is still there, and an orderly end.
 
-import type { IncomingMessage, Server } from 'node:http'
+import type { Server } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
 import { WebSocketServer } from 'ws'
-import { HubError, toProblem } from '#protocol/errors.ts'
-import { toJson } from '#protocol/messages/wire.ts'
-import { assertHeard } from '../http/tips-route.ts'
+import { HubError } from '#protocol/errors.ts'
+import type { Connections } from '../http/connections.ts'
+import { sayFarewell } from '../http/farewell.ts'
+import { heldBackMs } from '../http/limits.ts'
+import type { Senders } from '../http/sender.ts'
+import { inTurns } from '../turns.ts'
 import type { ConnectionDeps } from './connection.ts'
 import { serveConnection } from './connection.ts'
 import { socketLimits } from './limits.ts'
 
 export type Sockets = {
   /** Takes over the upgrade requests of a server. */
-  attach(server: Server): void
+  attach(server: Server, connections: Pick<Connections, 'keep'>): void
   count(): number
   /** Closes every connection; clients come back to the next hub. */
   close(): void
@@ -21,29 +24,37 @@ export type Sockets = {
 
 const goingAway = 1001
 
-export function createSockets(deps: ConnectionDeps): Sockets {
+export function createSockets({
+  senders,
+  ...deps
+}: ConnectionDeps & { senders: Senders }): Sockets {
   const endpoint = new WebSocketServer({
     noServer: true,
     maxPayload: socketLimits.frameBytes,
     perMessageDeflate: false,
+    autoPong: false,
   })
-  const perAddress = new Map<string, number>()
+  const perSender = new Map<string, number>()
   const silent = new WeakSet<WebSocket>()
-  const heartbeat = setInterval(beat, socketLimits.heartbeatMs)
+  const heartbeat = setInterval(() => {
+    inTurns([...endpoint.clients], beat).catch((cause: unknown) =>
+      deps.logFailure('heartbeat', cause),
+    )
+  }, socketLimits.heartbeatMs)
   heartbeat.unref()
 
   return {
-    attach(server) {
+    attach(server, connections) {
       server.on('upgrade', (request, stream, head) => {
+        const sender = senders.of(request)
         try {
-          admit(request)
+          admit(request.url, sender)
         } catch (error) {
           if (!(error instanceof HubError)) throw error
-          return turnAway(stream, error)
+          return turnAway(stream, { refusal: error, isHeldBack: deps.admission.owes(sender) })
         }
-        endpoint.handleUpgrade(request, stream, head, (socket) => {
-          serve(socket, request.socket.remoteAddress ?? '')
-        })
+        connections.keep(request.socket)
+        endpoint.handleUpgrade(request, stream, head, (socket) => serve(socket, sender))
       })
     },
     count: () => endpoint.clients.size,
@@ -53,46 +64,41 @@ export function createSockets(deps: ConnectionDeps): Sockets {
     },
   }
 
-  function admit({ url, socket: { remoteAddress = '' } }: IncomingMessage) {
+  function admit(url: string | undefined, sender: string) {
     if (url !== '/v1/socket') throw new HubError('not_found', `there is no WebSocket at ${url}`)
-    assertHeard(deps.penalties, remoteAddress)
-    const mine = perAddress.get(remoteAddress) ?? 0
-    if (mine >= socketLimits.perAddress || endpoint.clients.size >= socketLimits.connections) {
+    deps.admission.assertHeard(sender)
+    const mine = perSender.get(sender) ?? 0
+    if (mine >= socketLimits.perSender) {
       throw new HubError('too_many_requests', `${mine} connections are open from this address`)
     }
+    if (endpoint.clients.size >= socketLimits.connections)
+      throw new HubError('overloaded', 'all connections are taken')
   }
 
-  function serve(socket: WebSocket, from: string) {
-    perAddress.set(from, (perAddress.get(from) ?? 0) + 1)
+  /** At once, or later to a sender who would only come back. */
+  function turnAway(
+    stream: Duplex,
+    { refusal, isHeldBack }: { refusal: HubError; isHeldBack: boolean },
+  ) {
+    stream.on('error', () => stream.destroy())
+    if (isHeldBack) setTimeout(() => sayFarewell(stream, refusal), heldBackMs).unref()
+    else sayFarewell(stream, refusal)
+  }
+
+  function serve(socket: WebSocket, sender: string) {
+    perSender.set(sender, (perSender.get(sender) ?? 0) + 1)
     socket.on('pong', () => silent.delete(socket))
     socket.on('close', () => {
-      const left = (perAddress.get(from) ?? 1) - 1
-      if (left === 0) perAddress.delete(from)
-      else perAddress.set(from, left)
+      const left = (perSender.get(sender) ?? 1) - 1
+      if (left === 0) perSender.delete(sender)
+      else perSender.set(sender, left)
     })
-    serveConnection(socket, from, deps)
+    serveConnection(socket, sender, deps)
   }
 
-  function beat() {
-    for (const socket of endpoint.clients) {
-      if (silent.has(socket)) socket.terminate()
-      silent.add(socket)
-      socket.ping()
-    }
+  function beat(socket: WebSocket) {
+    if (silent.has(socket)) socket.terminate()
+    silent.add(socket)
+    socket.ping()
   }
-}
-
-function turnAway(stream: Duplex, refusal: HubError) {
-  const problem = toProblem(refusal)
-  const body = toJson(problem)
-  stream.end(
-    [
-      `HTTP/1.1 ${problem.status} ${problem.title}`,
-      'content-type: application/problem+json; charset=utf-8',
-      `content-length: ${Buffer.byteLength(body)}`,
-      'connection: close',
-      '',
-      body,
-    ].join('\r\n'),
-  )
 }

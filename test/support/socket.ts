@@ -40,6 +40,8 @@ export type SocketLine = {
   /** Resolves with the first text message that fits, of those that came and those to come. */
   until(fits: (message: SocketMessage) => boolean): Promise<SocketMessage>
   closed: Promise<{ code: number; reason: string }>
+  /** Reads nothing more. */
+  pause(): void
   /** Ends the connection without a word. */
   cut(): void
   close(): void
@@ -97,6 +99,7 @@ export async function openSocket(hub: HubFixture): Promise<SocketLine> {
     send: (frame) => socket.send(frame),
     until: (fits) => found(() => texts.find(fits)),
     closed,
+    pause: () => socket.pause(),
     cut: () => socket.terminate(),
     close: () => socket.close(),
   }
