@@ -337,7 +337,7 @@ export async function openHub(config: Config, surroundings: Surroundings) {
       runner.loop('claims', settleWhenDue, config.JANDON_POLL_MS)
       runner.loop('reserves', async () => void (await reserves.check()), config.JANDON_RESERVES_MS)
       if (desk) runner.loop('bank', desk.tick, config.JANDON_POLL_MS)
-      background('transactions', transactions.resume)
+      await resumeTransactions()
       await deposits.resume()
       if (!lock.current()) resumeMoneyOut()
       webhooks.start()
@@ -384,6 +384,16 @@ export async function openHub(config: Config, surroundings: Surroundings) {
   /** Streams out of a backup stay open until receipts of their true ends could be presented. */
   async function sweepStreams() {
     if (!lock.current()) await streams.sweep()
+  }
+
+  /** Before anything new is settled: what was signed is on its way, and is not sent a second time under another nonce. */
+  async function resumeTransactions() {
+    try {
+      await transactions.resume()
+    } catch (cause) {
+      logFailure('transactions', cause)
+      background('transactions', transactions.resume)
+    }
   }
 
   function resumeMoneyOut() {

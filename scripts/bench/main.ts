@@ -62,7 +62,7 @@ const warmUpSeconds = 4
 
 /** More baskets a second than any run so far has come to, so that none runs dry. */
 const signedPerSecond = { 1: 24_000, 50: 2_400 }
-const revealsPerSecond = 60_000
+const revealsPerSecond = 150_000
 
 const { values } = parseArgs({
   options: {

@@ -67,6 +67,16 @@ describe('explain', () => {
     assert.deepEqual([found.state.charged, found.state.ceiling], [10n, 10n])
   })
 
+  it('takes a forged basket that is too dear for forged beside another, and only then (R13)', () => {
+    const first = basket('a', 10n, { maximum: 10n, said: receipt('a', 1n, after) })
+    const said: Said = { kind: 'refused', code: 'bad_signature', values: {} }
+    const dear = basket('b', 101n, { maximum: 101n, said })
+    const forged = { ...dear, order: { ...dear.order, isSigned: false } as Exchange['order'] }
+    assert.ok('state' in outcome([first, forged]))
+    assert.ok('fault' in outcome([forged]))
+    assert.ok('fault' in outcome([first, dear]))
+  })
+
   it('finds none when both were accepted (R1)', () => {
     const both = ['a', 'b'].map((name) =>
       basket(name, 10n, { maximum: 10n, said: receipt(name, 1n, after) }),

@@ -1,9 +1,10 @@
 // Whether answers to requests that were made at once follow from the model: is there an order in which it gives them all?
 
 import type { Hex } from 'viem'
+import type { ErrorCode } from '#protocol/errors.ts'
 import type { ChannelAmounts } from '#protocol/messages/tips.ts'
 import { toJson } from '#protocol/messages/wire.ts'
-import type { ChannelState, ModelChannel, Order } from './model.ts'
+import type { ChannelState, ModelChannel, Order, Verdict } from './model.ts'
 import { amountsOf, judge } from './model.ts'
 
 /** What came back. `lost` is no answer because the hub died; `put off` is 429 or 503, which promises nothing. */
@@ -25,6 +26,8 @@ type Rest = { accepted: Exchange[]; refunds: Exchange[]; open: Open[] }
 
 /** Something that was said, which must be so in some state. */
 type Open = { exchange: Exchange; isSo: (state: ChannelState) => boolean }
+
+const moneyRefusals: readonly ErrorCode[] = ['deposit_exceeded', 'ceiling_too_low']
 
 type Step = { exchange: Exchange; next: ChannelState }
 
@@ -96,8 +99,19 @@ export function explain(
     return open.filter(({ isSo }) => !isSo(from))
   }
 
-  function isSameAnswer({ order, said }: Exchange, from: ChannelState): boolean {
-    return isSame(verdict(order, from), said)
+  function isSameAnswer(exchange: Exchange, from: ChannelState): boolean {
+    const answer = verdict(exchange.order, from)
+    return isSame(answer, exchange.said) || isForgedAmongOthers(exchange, answer)
+  }
+
+  /** While other baskets of the channel are in progress, whether it can pay is judged after the signature (R13). */
+  function isForgedAmongOthers({ order, said }: Exchange, answer: Verdict): boolean {
+    if (order.kind !== 'basket' || order.isSigned) return false
+    if (said.kind !== 'refused' || said.code !== 'bad_signature') return false
+    const hasOthers = exchanges.some(
+      (other) => other.order !== order && other.order.kind === 'basket',
+    )
+    return hasOthers && answer.kind === 'refused' && moneyRefusals.includes(answer.code)
   }
 
   function steps(from: ChannelState, { accepted: [first], refunds: waiting }: Rest): Step[] {
