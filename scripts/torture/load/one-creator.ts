@@ -74,6 +74,7 @@ async function rateOf({ world }: Arena, phaseSeconds: number, those: SocketPlan[
     tips: 1,
     pace: { window: 128 },
     seconds: phaseSeconds,
+    warmUpSeconds: 0,
     signedPerSecond: 20_000,
   }
   const path = join(world.folder, 'plan.json')
