@@ -10,6 +10,7 @@ import { address, hash } from '#protocol/messages/wire.ts'
 import { ticksPerCommitment } from '#protocol/tick.ts'
 import type { Deployment } from './chain/deployment.ts'
 import { readDeployment } from './chain/deployment.ts'
+import type { FeePolicy } from './chain/transactions.ts'
 import type { DepositTerms } from './channels/deposits.ts'
 import type { PairRate } from './payouts/quotes.ts'
 import { rateFromPrice } from './payouts/quotes.ts'
@@ -49,6 +50,15 @@ const environment = z.object({
   JANDON_RELAY_FEE: decimal('0.05').describe('what a relayed deposit costs, token units'),
   JANDON_MIN_WITHDRAW_DELAY_S: number(86_400, 2_592_000).describe(
     'shortest withdraw delay of channels, seconds',
+  ),
+  JANDON_GAS_BUDGET_GWEI: decimal('500').describe(
+    'the most that a transaction offers for a unit of gas, gwei',
+  ),
+  JANDON_TRANSACTION_MS: number(600_000, 2 ** 31).describe(
+    'a transaction that waits so long offers all of the budget, ms',
+  ),
+  JANDON_REPLACE_MS: number(30_000, 3_600_000).describe(
+    'pause before a transaction is sent again or replaced, ms',
   ),
   JANDON_CLAIM_AT_RISK: decimal('100').describe('settle when this much is unclaimed, token units'),
   JANDON_CLAIM_MAX_AGE_MS: number(3_600_000, 2 ** 31).describe(
@@ -127,6 +137,9 @@ const environment = z.object({
   ),
 })
 
+/** A transaction that so many blocks left out offers more. */
+const blocksPassedOver = 2n
+
 const ratesFile = z.array(
   z.strictObject({
     token: address,
@@ -144,6 +157,7 @@ export type Settings = z.output<typeof environment>
 export type Config = Settings & {
   deployment: Deployment
   depositTerms: DepositTerms[]
+  fees: FeePolicy
   claimAtRisk: bigint
   rates: PairRate[]
   bankFloat: { currency: Currency; amount: bigint } | undefined
@@ -177,6 +191,12 @@ export async function readConfig(env: NodeJS.ProcessEnv): Promise<Config> {
       ),
       relayFee: tokenUnits('JANDON_RELAY_FEE', settings.JANDON_RELAY_FEE, token.decimals),
     })),
+    fees: {
+      budgetPerGas: tokenUnits('JANDON_GAS_BUDGET_GWEI', settings.JANDON_GAS_BUDGET_GWEI, 9),
+      deadlineMs: settings.JANDON_TRANSACTION_MS,
+      patienceMs: settings.JANDON_REPLACE_MS,
+      passedOver: blocksPassedOver,
+    },
     claimAtRisk: tokenUnits('JANDON_CLAIM_AT_RISK', settings.JANDON_CLAIM_AT_RISK, decimals),
     rates: settings.JANDON_RATES ? await readRates(settings.JANDON_RATES, deployment) : [],
     bankFloat:

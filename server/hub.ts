@@ -1,6 +1,6 @@
 // A running hub: its parts put together over one data directory and one chain, and the loops that keep them going.
 
-import type { Address, Hex } from 'viem'
+import type { Address } from 'viem'
 import { toHex } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { hubDomainSeparator } from '#protocol/receipt.ts'
@@ -112,6 +112,16 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     chain,
     account: operator,
     chainId: identity.chainId,
+    fees: config.fees,
+    confirmations: config.JANDON_CONFIRMATIONS,
+    otherHand: {
+      isSuspected: () => lock.current()?.reason === 'other-hand',
+      isExpected: () => lock.current() !== undefined,
+      async onForeignNonce(nonce) {
+        await log.commit({ rows: lock.suspect(nonce) })
+      },
+    },
+    now,
   })
   const lock = loadMoneyLock({ db, now, isOurs: transactions.isOurs, onOtherHand })
   const assertMoneyMayLeave = lock.assertOff
@@ -306,7 +316,7 @@ export async function openHub(config: Config, surroundings: Surroundings) {
       runner.loop('claims', settleWhenDue, config.JANDON_POLL_MS)
       runner.loop('reserves', async () => void (await reserves.check()), config.JANDON_RESERVES_MS)
       if (desk) runner.loop('bank', desk.tick, config.JANDON_POLL_MS)
-      background('transactions', transactions.resume)
+      runner.loop('transactions', transactions.tick, config.JANDON_POLL_MS)
       await deposits.resume()
       if (!lock.current()) resumeMoneyOut()
       webhooks.start()
@@ -359,10 +369,9 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     payouts.resume()
   }
 
-  function onOtherHand(transaction: Hex) {
-    const what = `transaction ${transaction} credited creators and was not sent from this data directory`
+  function onOtherHand(what: string) {
     gate.close(what)
-    logFailure('operator key', `${what}: another process uses the key, or this is an old copy`)
+    logFailure('operator key', what)
   }
 
   async function settleWhenDue() {
