@@ -3,62 +3,17 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Address, Hex, PublicClient, TransactionReceipt } from 'viem'
-import { BaseError, keccak256, TransactionReceiptNotFoundError } from 'viem'
+import { BaseError, TransactionReceiptNotFoundError } from 'viem'
 import type { PrivateKeyAccount } from 'viem/accounts'
 import { HubError } from '#protocol/errors.ts'
 import type { GroupLog } from '../store/group-log.ts'
 import type { Database, Row } from '../store/table.ts'
-import { sortable, table } from '../store/table.ts'
-import type { Bid } from './fees.ts'
-import { ceilingAt, firstBid, nextBid } from './fees.ts'
-import { asRefusal, isRefused } from './revert.ts'
-
-/**
- * A call to send. `purpose` names the cause, so that the log and the store say why a transaction exists. `deadline` is when it
- * should be mined at the latest, in Unix milliseconds: by then it offers all of the budget.
- */
-export type Call = { to: Address; data: Hex; purpose: string; deadline?: number }
-
-/** One signature for a nonce. A `cancel` does nothing but use the nonce up. */
-type Attempt = Bid & { kind: 'call' | 'cancel'; raw: Hex; hash: Hex; at: number }
-
-/** A nonce that was given away, with everything that was ever signed for it: only one of them can be mined. */
-type Open = Call & {
-  nonce: number
-  gas: bigint
-  attempts: readonly [Attempt, ...Attempt[]]
-  deadline: number
-}
-
-/**
- * How a transaction ended. `displaced`: another transaction of the key took its nonce, so it never happens. `hash` is what was
- * mined, at `blockNumber`; of a displaced one its own, and the block at which that was certain.
- */
-export type Outcome = {
-  status: 'success' | 'reverted' | 'cancelled' | 'displaced'
-  hash: Hex
-  blockNumber: bigint
-}
-
-type Ended = Open & { outcome: Outcome }
-
-/**
- * What may be offered for gas. Wei for one unit; milliseconds; `passedOver` is how many blocks must have left a transaction out
- * before it offers more.
- */
-export type FeePolicy = {
-  budgetPerGas: bigint
-  deadlineMs: number
-  patienceMs: number
-  passedOver: bigint
-}
-
-export const defaultFees: FeePolicy = {
-  budgetPerGas: 500_000_000_000n,
-  deadlineMs: 600_000,
-  patienceMs: 30_000,
-  passedOver: 2n,
-}
+import { firstBid } from './fees.ts'
+import { asRefusal } from './revert.ts'
+import type { Call, Outcome, Sent } from './sent-book.ts'
+import { createSentBook } from './sent-book.ts'
+import type { FeePolicy } from './upkeep.ts'
+import { createUpkeep } from './upkeep.ts'
 
 /** What is done about another hand on the key. */
 export type OtherHand = {
@@ -77,18 +32,16 @@ const nobodyElse: OtherHand = {
     Promise.reject(new Error(`nonce ${nonce} was used by a transaction not sent from here`)),
 }
 
-const openRows = table<Open>('transaction-open')
-const endedRows = table<Ended>('transaction')
-/** Nonces by hash, of every attempt. */
-const nonceByHash = table<number>('transaction-hash')
-/** Nonces taken over from the chain: the next one after them. */
-const takenOver = table<number>('transaction-nonce')
+/** For tests and tools; a hub takes its own from the configuration. */
+export const defaultFees: FeePolicy = {
+  budgetPerGas: 500_000_000_000n,
+  deadlineMs: 600_000,
+  patienceMs: 30_000,
+  passedOver: 2n,
+}
 
 /** How often in a row a nonce must be found used and none of its attempts mined, before it counts as displaced. */
 const looksForDisplaced = 3
-
-/** What nodes say of bytes that they have. */
-const alreadyKnown = /already known|known transaction|already imported|already in the pool/i
 
 /** Nodes keep the state of so many blocks at least. */
 const deepestStateRead = 64
@@ -133,42 +86,14 @@ export type TransactionDeps = {
   now?: () => number
 }
 
-/**
- * What is remembered of an open transaction between looks, and need not survive a restart: when it was last sent and whether a
- * node took it, the block at which it was first looked at since, and how often in a row its nonce was found used by none of it.
- */
-type Watch = {
-  broadcastAt: number
-  isTaken: boolean
-  blockThen: bigint | undefined
-  foreignLooks: number
-}
-
-const unwatched: Watch = {
-  broadcastAt: 0,
-  isTaken: false,
-  blockThen: undefined,
-  foreignLooks: 0,
-}
-
-export function createTransactions({
-  db,
-  log,
-  chain,
-  account,
-  chainId,
-  fees = defaultFees,
-  confirmations = 0,
-  otherHand = nobodyElse,
-  now = Date.now,
-}: TransactionDeps): Transactions {
-  const open = new Map<number, Open>()
-  const watches = new Map<number, Watch>()
+export function createTransactions(deps: TransactionDeps): Transactions {
+  const { db, log, chain, account, chainId } = deps
+  const { fees = defaultFees, confirmations = 0, otherHand = nobodyElse, now = Date.now } = deps
+  const { address } = account
+  const book = createSentBook({ db, log })
+  const upkeep = createUpkeep({ book, chain, account, chainId, fees, inLine, now })
+  const foreignLooks = new Map<number, number>()
   const stopping = new AbortController()
-  const address = account.address
-  /** The nonce to give away next; unknown until the chain was asked for the first time. */
-  let next: number | undefined
-  let loading: Promise<void> | undefined
   let line: Promise<unknown> = Promise.resolve()
   let looking: Promise<void> | undefined
 
@@ -176,37 +101,26 @@ export function createTransactions({
     sender: address,
     send: (call, rowsWith = () => []) => inLine(() => sendNow(call, rowsWith)),
     async mined(hash) {
-      const nonce = nonceByHash.get(db, hash)
-      if (nonce === undefined) throw new Error(`transaction ${hash} was not sent from here`)
+      const nonce = nonceOf(hash)
       for (;;) {
         stopping.signal.throwIfAborted()
-        const ended = endedRows.get(db, sortable(nonce))
-        if (ended) return ended.outcome
+        const outcome = book.outcomeOf(nonce)
+        if (outcome) return outcome
         await lookOrWait()
-        if (!endedRows.has(db, sortable(nonce))) await sleep(chain.pollingInterval)
+        if (!book.outcomeOf(nonce)) await sleep(chain.pollingInterval)
       }
     },
-    cancel: (hash) =>
-      inLine(async () => {
-        await load()
-        const nonce = nonceByHash.get(db, hash)
-        const sent = nonce === undefined ? undefined : open.get(nonce)
-        if (!sent || sent.attempts.some(({ kind }) => kind === 'cancel')) return
-        const market = await chain.estimateFeesPerGas()
-        await replace(sent, { market, kind: 'cancel', ceiling: fees.budgetPerGas })
-      }),
-    isOurs: (hash) => nonceByHash.get(db, hash) !== undefined,
-    firstHash(hash) {
-      const nonce = nonceByHash.get(db, hash)
-      if (nonce === undefined) return undefined
-      const key = sortable(nonce)
-      return (openRows.get(db, key) ?? endedRows.get(db, key))?.attempts[0].hash
+    async cancel(hash) {
+      await book.load()
+      await upkeep.cancel(nonceOf(hash))
     },
+    isOurs: (hash) => book.nonceOf(hash) !== undefined,
+    firstHash: book.firstHash,
     tick: look,
     waiting() {
-      const all = [...open.values()]
-      const replacements = all.reduce((sum, { attempts }) => sum + attempts.length - 1, 0)
-      return { count: all.length, replacements, since: all[0]?.attempts[0].at }
+      const open = book.open()
+      const replacements = open.reduce((sum, { attempts }) => sum + attempts.length - 1, 0)
+      return { count: open.length, replacements, since: open[0]?.attempts[0].at }
     },
     stop: () => stopping.abort(new Error('the hub is stopping')),
   }
@@ -218,32 +132,25 @@ export function createTransactions({
     return done
   }
 
-  function load(): Promise<void> {
-    loading ??= (async () => {
-      for (const { value } of await openRows.list(db)) open.set(value.nonce, value)
-      const [newest] = await endedRows.list(db, { limit: 1, reverse: true })
-      const known = [newest?.value.nonce, [...open.keys()].at(-1)].map((nonce) => (nonce ?? -1) + 1)
-      const after = Math.max(...known, takenOver.get(db, '') ?? 0)
-      if (after > 0) next = after
-    })()
-    return loading
+  function nonceOf(hash: Hex): number {
+    const nonce = book.nonceOf(hash)
+    if (nonce === undefined) throw new Error(`transaction ${hash} was not sent from here`)
+    return nonce
   }
 
   async function sendNow(call: Call, rowsWith: (hash: Hex) => readonly Row[]): Promise<Hex> {
-    await load()
+    await book.load()
     assertAlone()
     const { gas, market, used } = await prepare(call)
     await compareNonces(used)
     assertAlone()
-    const nonce = next ?? used
+    const nonce = book.next() ?? used
     const bid = firstBid(market, fees.budgetPerGas)
-    const attempt = await sign({ ...call, nonce, gas }, bid, 'call')
+    const attempt = await upkeep.sign({ ...call, nonce, gas }, bid, 'call')
     const deadline = call.deadline ?? now() + fees.deadlineMs
-    const sent: Open = { ...call, nonce, gas, deadline, attempts: [attempt] }
-    await log.commit({ rows: [...rowsOf(sent), ...rowsWith(attempt.hash)] })
-    next = nonce + 1
-    open.set(nonce, sent)
-    await broadcast(sent)
+    const sent: Sent = { ...call, nonce, gas, deadline, attempts: [attempt] }
+    await book.put(sent, rowsWith(attempt.hash))
+    await upkeep.broadcast(sent)
     return attempt.hash
   }
 
@@ -267,50 +174,6 @@ export function createTransactions({
     }
   }
 
-  async function sign(
-    { to, data, nonce, gas }: Pick<Open, 'to' | 'data' | 'nonce' | 'gas'>,
-    { maxFeePerGas, maxPriorityFeePerGas }: Bid,
-    kind: Attempt['kind'],
-  ): Promise<Attempt> {
-    const effect = kind === 'call' ? { to, data, gas } : { to: address, gas: 21_000n }
-    const bid = { maxFeePerGas, maxPriorityFeePerGas }
-    const raw = await account.signTransaction({
-      ...effect,
-      ...bid,
-      nonce,
-      chainId,
-      type: 'eip1559',
-    })
-    return { ...bid, kind, raw, hash: keccak256(raw), at: now() }
-  }
-
-  function rowsOf(sent: Open): Row[] {
-    const hashes = sent.attempts.map(({ hash }) => nonceByHash.put(hash, sent.nonce))
-    return [openRows.put(sortable(sent.nonce), sent), ...hashes]
-  }
-
-  /**
-   * Every signature in order, because a node may know any of them or none. A broadcast that fails is not an error: the bytes
-   * are stored, and are sent again.
-   */
-  async function broadcast({ nonce, attempts }: Open) {
-    let isTaken = false
-    for (const { raw } of attempts) {
-      try {
-        await chain.sendRawTransaction({ serializedTransaction: raw })
-        isTaken = true
-      } catch (cause) {
-        if (!(cause instanceof BaseError)) throw cause
-        isTaken = alreadyKnown.test(cause.message)
-      }
-    }
-    watches.set(nonce, { ...watchOf(nonce), broadcastAt: now(), isTaken })
-  }
-
-  function watchOf(nonce: number): Watch {
-    return watches.get(nonce) ?? unwatched
-  }
-
   function look(): Promise<void> {
     looking ??= lookNow().finally(() => {
       looking = undefined
@@ -328,163 +191,71 @@ export function createTransactions({
   }
 
   async function lookNow() {
-    await load()
+    await book.load()
     stopping.signal.throwIfAborted()
     const [head, used] = await Promise.all([
       chain.getBlockNumber({ cacheTime: 0 }),
       chain.getTransactionCount({ address, blockTag: 'latest' }),
     ])
     await inLine(() => compareNonces(used))
-    const all = [...open.values()]
-    const mined = all.filter(({ nonce }) => nonce < used)
+    const open = book.open()
+    const mined = open.filter(({ nonce }) => nonce < used)
     await Promise.all(mined.map((sent) => lookAtMined(sent, head)))
     if (otherHand.isSuspected()) return
-    await lookAtAllPending(
-      all.filter(({ nonce }) => nonce >= used),
+    await upkeep.look(
+      open.filter(({ nonce }) => nonce >= used),
       { head, used },
     )
   }
 
   /** The chain never knows of a nonce before this data directory does, unless somebody else has the key. */
   async function compareNonces(used: number) {
+    const next = book.next()
     if (next !== undefined && used <= next) return
-    const isFirst = next === undefined
-    if (isFirst || otherHand.isExpected()) {
-      if (used > 0) await log.commit({ rows: [takenOver.put('', used)] })
-      next = used
-      return
-    }
-    await otherHand.onForeignNonce(next ?? used)
+    if (next === undefined || otherHand.isExpected()) await book.takeOver(used)
+    else await otherHand.onForeignNonce(next)
   }
 
-  async function lookAtMined(sent: Open, head: bigint) {
-    const receipt = await receiptOf(sent)
+  async function lookAtMined(sent: Sent, head: bigint) {
+    const receipt = await receiptOf(chain, sent)
     if (!receipt) return lookForOther(sent, head)
-    watches.delete(sent.nonce)
-    if (head - receipt.blockNumber < BigInt(confirmations)) return
-    const attempt = sent.attempts.find(({ hash }) => hash === receipt.transactionHash)
-    const status = attempt?.kind === 'cancel' ? 'cancelled' : receipt.status
+    foreignLooks.delete(sent.nonce)
     const { transactionHash: hash, blockNumber } = receipt
+    if (head - blockNumber < BigInt(confirmations)) return
+    const attempt = sent.attempts.find((candidate) => candidate.hash === hash)
+    const status = attempt?.kind === 'cancel' ? 'cancelled' : receipt.status
     await end(sent, { status, hash, blockNumber })
   }
 
   /** A nonce that is used at depth, and by none of its attempts, was used by somebody else. */
-  async function lookForOther(sent: Open, head: bigint) {
+  async function lookForOther({ nonce, ...sent }: Sent, head: bigint) {
     const depth = BigInt(Math.min(confirmations, deepestStateRead))
     const blockNumber = head > depth ? head - depth : 0n
     const used = await chain.getTransactionCount({ address, blockNumber })
-    const watch = watchOf(sent.nonce)
-    const foreignLooks = used > sent.nonce ? watch.foreignLooks + 1 : 0
-    watches.set(sent.nonce, { ...watch, foreignLooks })
-    if (foreignLooks < looksForDisplaced) return
-    if (!otherHand.isExpected()) await otherHand.onForeignNonce(sent.nonce)
-    await end(sent, { status: 'displaced', hash: sent.attempts[0].hash, blockNumber })
+    const looks = used > nonce ? (foreignLooks.get(nonce) ?? 0) + 1 : 0
+    foreignLooks.set(nonce, looks)
+    if (looks < looksForDisplaced) return
+    if (!otherHand.isExpected()) await otherHand.onForeignNonce(nonce)
+    foreignLooks.delete(nonce)
+    const [{ hash }] = sent.attempts
+    await end({ nonce }, { status: 'displaced', hash, blockNumber })
   }
 
-  function end({ nonce }: Open, outcome: Outcome): Promise<void> {
-    return inLine(async () => {
-      const sent = open.get(nonce)
-      if (!sent) return
-      const key = sortable(nonce)
-      await log.commit({ rows: [openRows.remove(key), endedRows.put(key, { ...sent, outcome })] })
-      open.delete(nonce)
-      watches.delete(nonce)
-    })
+  function end({ nonce }: Pick<Sent, 'nonce'>, outcome: Outcome): Promise<void> {
+    return inLine(() => book.end(nonce, outcome))
   }
+}
 
-  async function receiptOf({ attempts }: Open): Promise<TransactionReceipt | undefined> {
-    for (const { hash } of attempts.toReversed()) {
-      try {
-        return await chain.getTransactionReceipt({ hash })
-      } catch (cause) {
-        if (!(cause instanceof TransactionReceiptNotFoundError)) throw cause
-      }
-    }
-    return undefined
-  }
-
-  /** What no node has taken is sent in order, until one refuses: nodes may want nonces without a gap. */
-  async function lookAtAllPending(pending: Open[], at: { head: bigint; used: number }) {
-    let isRefused = false
-    for (const sent of pending) {
-      if (watchOf(sent.nonce).isTaken) await lookAtPending(sent, at)
-      else if (!isRefused) {
-        await broadcast(sent)
-        isRefused = !watchOf(sent.nonce).isTaken
-        if (isRefused) await lookAtRefused(sent, at.used)
-      }
-    }
-  }
-
-  /** A node may refuse what offers less than it asks. */
-  async function lookAtRefused({ nonce, attempts }: Open, used: number) {
-    const newest = attempts.at(-1) ?? attempts[0]
-    if (nonce !== used || now() - newest.at < fees.patienceMs) return
-    await inLine(() => raise(nonce, { isLeftOut: false }))
-  }
-
-  /** Sends again what a node may have forgotten, and offers more for what blocks leave out. */
-  async function lookAtPending(sent: Open, { head, used }: { head: bigint; used: number }) {
-    const { nonce } = sent
-    const { broadcastAt, blockThen = head } = watchOf(nonce)
-    watches.set(nonce, { ...watchOf(nonce), blockThen })
-    if (now() - broadcastAt < fees.patienceMs) return
-    const isLeftOut = nonce === used && head - blockThen >= fees.passedOver
-    if (await inLine(() => raise(nonce, { isLeftOut }))) {
-      watches.set(nonce, { ...watchOf(nonce), blockThen: head })
-      return
-    }
-    await broadcast(open.get(nonce) ?? sent)
-  }
-
-  /**
-   * Offers more for a transaction that blocks leave out though it is next in line, or that offers less than the market asks.
-   * What would revert by now is cancelled instead: only the next in line can be simulated, because others may build on those
-   * before them.
-   */
-  async function raise(nonce: number, { isLeftOut }: { isLeftOut: boolean }): Promise<boolean> {
-    const sent = open.get(nonce)
-    const last = sent?.attempts.at(-1)
-    if (!sent || !last) return false
-    const market = await chain.estimateFeesPerGas()
-    if (!isLeftOut && market.maxFeePerGas <= last.maxFeePerGas) return false
-    const isDoomed = isLeftOut && last.kind === 'call' && (await wouldRevert(sent))
-    const [first] = sent.attempts
-    const deadline = deadlineOf(nonce)
-    const ramp = { first: first.maxFeePerGas, budget: fees.budgetPerGas, begun: first.at, deadline }
-    const ceiling = ceilingAt(ramp, now())
-    return replace(sent, { market, kind: isDoomed ? 'cancel' : last.kind, ceiling })
-  }
-
-  async function wouldRevert({ to, data }: Open): Promise<boolean> {
+async function receiptOf(
+  chain: PublicClient,
+  { attempts }: Sent,
+): Promise<TransactionReceipt | undefined> {
+  for (const { hash } of attempts.toReversed()) {
     try {
-      await chain.estimateGas({ account, to, data })
-      return false
+      return await chain.getTransactionReceipt({ hash })
     } catch (cause) {
-      const refusal = asRefusal(cause)
-      if (isRefused(refusal)) return true
-      throw cause
+      if (!(cause instanceof TransactionReceiptNotFoundError)) throw cause
     }
   }
-
-  /** Signs the same nonce again for more, or answers that the ceiling does not allow that. */
-  async function replace(
-    sent: Open,
-    { market, kind, ceiling }: { market: Bid; kind: Attempt['kind']; ceiling: bigint },
-  ): Promise<boolean> {
-    const bid = nextBid(sent.attempts.at(-1) ?? sent.attempts[0], { market, ceiling })
-    if (!bid) return false
-    const attempt = await sign(sent, bid, kind)
-    const replaced: Open = { ...sent, attempts: [...sent.attempts, attempt] }
-    await log.commit({ rows: rowsOf(replaced) })
-    open.set(sent.nonce, replaced)
-    await broadcast(replaced)
-    return true
-  }
-
-  /** Whatever comes later in line waits for this one, and is as urgent. */
-  function deadlineOf(nonce: number): number {
-    const behind = [...open.values()].filter((other) => other.nonce >= nonce)
-    return Math.min(...behind.map(({ deadline }) => deadline))
-  }
+  return undefined
 }
