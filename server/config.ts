@@ -10,6 +10,7 @@ import { address, hash } from '#protocol/messages/wire.ts'
 import { ticksPerCommitment } from '#protocol/tick.ts'
 import type { Deployment } from './chain/deployment.ts'
 import { readDeployment } from './chain/deployment.ts'
+import type { SettlementPolicy } from './chain/settlement-policy.ts'
 import type { FeePolicy } from './chain/upkeep.ts'
 import type { DepositTerms } from './channels/deposits.ts'
 import type { PairRate } from './payouts/quotes.ts'
@@ -63,6 +64,28 @@ const environment = z.object({
   JANDON_CLAIM_AT_RISK: decimal('100').describe('settle when this much is unclaimed, token units'),
   JANDON_CLAIM_MAX_AGE_MS: number(3_600_000, 2 ** 31).describe(
     'settle when the oldest is this old, ms',
+  ),
+  JANDON_CLAIM_GAS_SHARE_BPS: number(100, 10_000).describe(
+    'settle what costs at most this share of itself in gas, basis points',
+  ),
+  JANDON_CLAIM_GAS: z.coerce
+    .number()
+    .int()
+    .min(500_000)
+    .max(30_000_000)
+    .default(7_000_000)
+    .describe('how much gas a settlement may use'),
+  JANDON_ETHER_PRICE: decimal('0').describe(
+    'what one ether is worth, token units; 0: the share of gas is not looked at',
+  ),
+  JANDON_CREDIT_AT: decimal('1').describe(
+    'credit an account with the next settlement from here on, token units',
+  ),
+  JANDON_CREDIT_MAX_AGE_MS: number(86_400_000, 2 ** 31).describe(
+    'settle for an account that is owed anything so long, ms',
+  ),
+  JANDON_CREDIT_MINIMUM: decimal('0.1').describe(
+    'the least that a creator can ask to be credited with, token units',
   ),
   JANDON_RESERVES_MS: number(3_600_000, 2 ** 31).describe('pause between reserve checks, ms'),
   JANDON_MAX_WAITING: number(10_000, 1_000_000).describe('requests that may wait for the disk'),
@@ -158,7 +181,7 @@ export type Config = Settings & {
   deployment: Deployment
   depositTerms: DepositTerms[]
   fees: FeePolicy
-  claimAtRisk: bigint
+  settlementPolicy: SettlementPolicy
   rates: PairRate[]
   bankFloat: { currency: Currency; amount: bigint } | undefined
 }
@@ -197,10 +220,24 @@ export async function readConfig(env: NodeJS.ProcessEnv): Promise<Config> {
       patienceMs: settings.JANDON_REPLACE_MS,
       passedOver: blocksPassedOver,
     },
-    claimAtRisk: tokenUnits('JANDON_CLAIM_AT_RISK', settings.JANDON_CLAIM_AT_RISK, decimals),
+    settlementPolicy: settlementPolicy(settings, decimals),
     rates: settings.JANDON_RATES ? await readRates(settings.JANDON_RATES, deployment) : [],
     bankFloat:
       settings.JANDON_BANK_FLOAT === undefined ? undefined : readFloat(settings.JANDON_BANK_FLOAT),
+  }
+}
+
+/** Amounts are in units of the first listed token; the others have as many decimals, or amounts of their own are needed. */
+function settlementPolicy(settings: Settings, decimals: number): SettlementPolicy {
+  const units = (name: keyof Settings) => tokenUnits(name, String(settings[name]), decimals)
+  return {
+    amountAtRisk: units('JANDON_CLAIM_AT_RISK'),
+    maxAgeMs: settings.JANDON_CLAIM_MAX_AGE_MS,
+    gasShare: BigInt(settings.JANDON_CLAIM_GAS_SHARE_BPS),
+    ether: units('JANDON_ETHER_PRICE'),
+    creditAt: units('JANDON_CREDIT_AT'),
+    creditMaxAgeMs: settings.JANDON_CREDIT_MAX_AGE_MS,
+    creditMinimum: units('JANDON_CREDIT_MINIMUM'),
   }
 }
 

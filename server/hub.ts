@@ -202,9 +202,16 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     transactions,
     follower,
     feeAccount,
-    policy: { amountAtRisk: config.claimAtRisk, maxAgeMs: config.JANDON_CLAIM_MAX_AGE_MS },
+    policy: config.settlementPolicy,
+    limits: {
+      gasPerTransaction: BigInt(config.JANDON_CLAIM_GAS),
+      budgetPerGas: config.fees.budgetPerGas,
+    },
     mayCredit: () => lock.current() === undefined,
     now,
+    background,
+    onSettled: () => background('reserves', async () => void (await reserves.check())),
+    onSetAside: ({ channelId, reason }) => logFailure(`claim on channel ${channelId}`, reason),
   })
   const deposits = createDeposits({
     db,
@@ -266,6 +273,7 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     assertOpen,
     onUnlocked: resumeMoneyOut,
   })
+  const tipLists = createTipLists({ db, tipIndex, channels, vaultAccounts })
   /** After a restore, the block that must be booked before payments are taken: what was claimed meanwhile comes first. */
   let catchUpTo = 0n
 
@@ -288,14 +296,19 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     sockets,
     streams,
     webhooks,
-    tipLists: createTipLists({ db, tipIndex, channels, vaultAccounts }),
+    tipLists,
     info: () => hubInfo(config, { epoch, group: log.head().number, backend: backend.name }),
-    creatorAmounts: (account: Address) =>
-      deployment.tokens.map(({ address: token }) => {
+    async creatorAmounts(account: Address) {
+      const owedIn = (token: Address) => -balanceOf(balances, accounts.creator(account), token)
+      const owed = new Map(deployment.tokens.map(({ address }) => [address, owedIn(address)]))
+      const claimed = await tipLists.claimedTo(account, owed)
+      return [...owed].map(([token, amount]) => {
         const { credited, paid } = vaultAccounts.get(token, account)
-        const owed = -balanceOf(balances, accounts.creator(account), token)
-        return { token, accepted: credited + owed, yours: credited, paid }
-      }),
+        const onItsWay = claimed.get(token) ?? 0n
+        const accepted = credited + amount
+        return { token, accepted, claimed: credited + onItsWay, yours: credited, paid }
+      })
+    },
     exportBooks: () => exportBooks({ db, channels, payoutBook }),
     health: () => ({
       ready: gate.isOpen(),
@@ -317,6 +330,7 @@ export async function openHub(config: Config, surroundings: Surroundings) {
       runner.loop('reserves', async () => void (await reserves.check()), config.JANDON_RESERVES_MS)
       if (desk) runner.loop('bank', desk.tick, config.JANDON_POLL_MS)
       runner.loop('transactions', transactions.tick, config.JANDON_POLL_MS)
+      background('settlements', claims.resume)
       await deposits.resume()
       if (!lock.current()) resumeMoneyOut()
       webhooks.start()
@@ -375,8 +389,6 @@ export async function openHub(config: Config, surroundings: Surroundings) {
   }
 
   async function settleWhenDue() {
-    if (!claims.isDue()) return
-    await claims.settle()
-    await reserves.check()
+    if (lock.current()?.reason !== 'other-hand') await claims.settleDue()
   }
 }

@@ -45,6 +45,17 @@ export function describeRevert(data: Hex): string {
   }
 }
 
+/** Which call of a run failed, if that is what the data says. */
+export function failedCall(data: Hex): number | undefined {
+  try {
+    const { errorName, args } = decodeErrorResult({ abi: errorAbi, data })
+    return errorName === 'CallFailed' ? Number((args as readonly unknown[])[0]) : undefined
+  } catch (cause) {
+    if (cause instanceof BaseError) return undefined
+    throw cause
+  }
+}
+
 /** The data that a contract reverted with, if the error carries any. */
 export function revertData(error: BaseError): Hex | undefined {
   const holder = error.walk((inner) => typeof (inner as { data?: unknown }).data === 'string')
