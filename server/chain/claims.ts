@@ -102,10 +102,11 @@ export function createClaims(deps: ClaimDeps): Claims {
       const ended: Settlement[] = []
       let tried = nothingBusy
       for (;;) {
-        tried = await inLine(() => sendAll('all', tried))
-        const flights = settlements.inFlight()
-        ended.push(...(await Promise.all(flights.map(({ done }) => done))))
-        const isOver = flights.length === 0 || ended.some(({ state }) => state === 'failed')
+        await settlements.resume()
+        const flights = new Set(settlements.inFlight())
+        tried = await inLine(() => sendAll('all', tried, (sent) => flights.add(sent)))
+        ended.push(...(await Promise.all([...flights].map(({ done }) => done))))
+        const isOver = flights.size === 0 || ended.some(({ state }) => state === 'failed')
         if (isOver) return { settlements: ended, setAside: setAsides.list() }
       }
     },
@@ -146,26 +147,38 @@ export function createClaims(deps: ClaimDeps): Claims {
   }
 
   /** Sends settlements until nothing is left beside what was tried, or enough is on its way. Answers what was tried by then. */
-  async function sendAll(extent: Extent, before: Busy): Promise<Busy> {
+  async function sendAll(
+    extent: Extent,
+    before: Busy,
+    onSent: (flight: InFlight) => void = () => undefined,
+  ): Promise<Busy> {
     await settlements.resume()
     let tried = before
-    for (const { address } of deployment.tokens) tried = await sendToken(address, extent, tried)
+    for (const { address: token } of deployment.tokens)
+      tried = await sendToken({ token, extent }, tried, onSent)
     return tried
   }
 
-  async function sendToken(token: Address, extent: Extent, before: Busy): Promise<Busy> {
+  async function sendToken(
+    { token, extent }: { token: Address; extent: Extent },
+    before: Busy,
+    onSent: (flight: InFlight) => void,
+  ): Promise<Busy> {
     let tried = before
     while (settlements.inFlight().length < maxInFlight) {
       const busy = busyWith(settlements.inFlight(), token)
       const next = await drafts.next(token, { extent, busy: joined(tried, busy) })
       if (!next) break
       tried = without(next.tried, busy)
-      if (!isEmptyDraft(next.draft)) await send(next.draft, next.shown)
+      if (!isEmptyDraft(next.draft)) onSent(await send(next.draft, next.shown))
     }
     return tried
   }
 
-  async function send({ token, claims, credits }: Draft, shown: readonly ShownClaim[]) {
+  async function send(
+    { token, claims, credits }: Draft,
+    shown: readonly ShownClaim[],
+  ): Promise<InFlight> {
     const rows = credits.map(({ account, amount }) => ({
       account,
       credited: vaultAccounts.get(token, account).credited + amount,
@@ -179,7 +192,7 @@ export function createClaims(deps: ClaimDeps): Claims {
       credited: credits.map(({ account, amount }) => ({ account, amount })),
       reasons: countReasons(claims),
     }
-    await settlements.send(draft, {
+    return settlements.send(draft, {
       channels: shown.map(({ channel }) => channel.id),
       to: deployment.hubAccount,
       data: runCall([...claimCalls(shown, deployment), ...credit]),
@@ -248,7 +261,7 @@ function deadlineOf(claims: readonly ShownClaim[], now: number): number | undefi
 }
 
 function creditTooSmall(owed: readonly { amount: bigint }[], { creditMinimum }: SettlementPolicy) {
-  const most = owed.reduce((max, { amount }) => (amount > max ? amount : max), 0n)
+  const most = owed.reduce((max, { amount }) => larger(amount, max), 0n)
   const values = { owed: most, minimum: creditMinimum }
   const detail = `${most} is owed, a credit of its own begins at ${creditMinimum}`
   return new HubError('credit_too_small', detail, { values })
