@@ -40,18 +40,24 @@ export function createAges({
       scopes.set(scope, reading)
       const ages = await reading
       const time = now()
-      const rows: Row[] = []
-      for (const [name, { isWritten }] of ages) {
-        if (waiting.has(name)) continue
-        ages.delete(name)
-        if (isWritten) rows.push(ageRows.remove(`${scope}/${name}`))
-      }
-      for (const [name, mark] of waiting) {
-        const { since, isWritten } = waitingSince(ages.get(name), { mark, time })
-        const isDue = !isWritten && time - since >= unwritten
-        if (isDue) rows.push(ageRows.put(`${scope}/${name}`, { since, mark }))
-        ages.set(name, { since, mark, isWritten: isWritten || isDue })
-      }
+      const gone = [...ages].filter(([name]) => !waiting.has(name))
+      for (const [name] of gone) ages.delete(name)
+      const aged = [...waiting].map(([name, mark]) => ({
+        name,
+        mark,
+        ...waitingSince(ages.get(name), { mark, time }),
+      }))
+      const isDue = ({ since, isWritten }: KnownAge) => !isWritten && time - since >= unwritten
+      for (const { name, since, mark, isWritten } of aged)
+        ages.set(name, { since, mark, isWritten: isWritten || time - since >= unwritten })
+      const rows: Row[] = [
+        ...gone
+          .filter(([, { isWritten }]) => isWritten)
+          .map(([name]) => ageRows.remove(`${scope}/${name}`)),
+        ...aged
+          .filter(isDue)
+          .map(({ name, since, mark }) => ageRows.put(`${scope}/${name}`, { since, mark })),
+      ]
       if (rows.length > 0) await log.commit({ rows })
       return (name) => ages.get(name)?.since ?? time
     },
