@@ -95,20 +95,19 @@ function parse(args: readonly string[]): { words: string[]; options: Options } {
 }
 
 function carryOut([command, word, more]: readonly string[], options: Options): Promise<Outcome> {
-  const alone = word === undefined ? command && commandsAlone[command] : undefined
-  if (alone) return alone(options)
+  if (word === undefined) return carryOutAlone(command, options)
   if (command === 'backup' && word === 'verify' && more !== undefined) return verify(more)
   if (command === 'restore' && word === 'status' && more === undefined) return status(options)
-  if (command === 'restore' && word !== undefined && more === undefined)
-    return restore(word, options)
+  if (command === 'restore' && more === undefined) return restore(word, options)
   throw new UsageError('this is not a command')
 }
 
 /** Commands of one word. */
-const commandsAlone: { [command: string]: ((options: Options) => Promise<Outcome>) | undefined } = {
-  backup,
-  reconcile,
-  claim: (options) => (options.dryRun ? planClaims(options) : claim(options)),
+function carryOutAlone(command: string | undefined, options: Options): Promise<Outcome> {
+  if (command === 'backup') return backup(options)
+  if (command === 'reconcile') return reconcile(options)
+  if (command === 'claim') return options.dryRun ? planClaims(options) : claim(options)
+  throw new UsageError('this is not a command')
 }
 
 async function backup({ out, dataDir, ...options }: Options): Promise<Outcome> {
