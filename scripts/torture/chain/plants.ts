@@ -23,11 +23,11 @@ export const transactionPlants: Readonly<Record<string, TransactionPlant>> = {
     find: /await book\.put\(sent, rowsWith\(attempt\.hash\)\)\n {4}await upkeep\.broadcast\(sent\)/,
     put: 'await upkeep.broadcast(sent)\n    await new Promise((go) => setTimeout(go, 60))\n    await book.put(sent, rowsWith(attempt.hash))',
   },
-  'never-sent-again': {
+  'taken-and-forgotten': {
     part: 'sending',
     file: upkeep,
-    find: /else await broadcast\(book\.find\(nonce\) \?\? sent\)/,
-    put: '',
+    find: /if \(watchOf\(sent\)\.isTaken\) await lookAtTaken\(sent, at\)/,
+    put: 'if (watchOf(sent).isTaken) continue',
   },
   'never-raised': {
     part: 'sending',
