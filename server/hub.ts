@@ -316,7 +316,17 @@ export async function openHub(config: Config, surroundings: Surroundings) {
       group: log.head().number,
       reserves: reserves.newest().verdict,
     }),
-    metrics: () => hubMetrics({ follower, log, channels, streamBook, sockets, reserves, backend }),
+    metrics: () =>
+      hubMetrics({
+        follower,
+        log,
+        channels,
+        streamBook,
+        sockets,
+        reserves,
+        transactions,
+        backend,
+      }),
     /** Catches up with the chain, goes on with what was under way, and keeps going until {@link stop}. */
     async start() {
       await follower.tick()

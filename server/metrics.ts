@@ -2,6 +2,7 @@
 
 import type { Follower } from './chain/follower.ts'
 import type { Reserves } from './chain/reserves.ts'
+import type { Transactions } from './chain/transactions.ts'
 import type { ChannelRegistry } from './channels/registry.ts'
 import type { SignatureBackend } from './channels/signature-backend.ts'
 import type { Sockets } from './socket/sockets.ts'
@@ -16,6 +17,7 @@ export function hubMetrics({
   streamBook,
   sockets,
   reserves,
+  transactions,
   backend,
 }: {
   follower: Pick<Follower, 'cursor'>
@@ -24,8 +26,10 @@ export function hubMetrics({
   streamBook: Pick<StreamBook, 'count'>
   sockets: Pick<Sockets, 'count'>
   reserves: Pick<Reserves, 'newest'>
+  transactions: Pick<Transactions, 'waiting'>
   backend: SignatureBackend
 }): string {
+  const waiting = transactions.waiting()
   const values: Record<string, bigint | number> = {
     jandon_block: follower.cursor(),
     jandon_group: log.head().number,
@@ -33,6 +37,8 @@ export function hubMetrics({
     jandon_streams: streamBook.count(),
     process_cpu_seconds_total: cpuSeconds(),
     process_resident_memory_bytes: process.memoryUsage.rss(),
+    jandon_transactions_waiting: waiting.count,
+    jandon_transactions_replaced: waiting.replacements,
     jandon_sockets: sockets.count(),
     jandon_reserves_unequal: reserves.newest().verdict === 'unequal' ? 1 : 0,
     [`jandon_signature_backend{name="${backend.name}"}`]: 1,

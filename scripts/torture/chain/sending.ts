@@ -42,7 +42,7 @@ const spike = 20n
 /** Everything must be final so long after the last fault, in milliseconds. */
 const settledWithinMs = 60_000
 const blockMs = 40
-const fees = { patienceMs: 300, deadlineMs: 4_000 }
+const fees = { patienceMs: 200, deadlineMs: 4_000 }
 
 /** Runs the campaign with the sender of the given sources, so that a bug can be planted there. */
 export async function tortureSending(
@@ -74,20 +74,23 @@ async function play(
 ): Promise<ChainFindings> {
   const { rpc, chain } = ground
   const market = startMarket(chain, random)
+  const rest = Math.ceil(sends / 4)
   let killed = 0
   rpc.loseOneIn = 5
   for (let kill = 0; kill < kills; kill += 1) {
-    const sender = startSender(ground, sends)
-    const share = Math.ceil(sends / (kills + 1))
+    const sender = startSender(ground, sends - rest)
+    const share = Math.ceil((sends - rest) / (kills + 1))
     await Promise.race([rpc.heard(1 + random.below(2 * share)), sender.ended])
-    await sleep(random.below(300))
+    await sleep(random.below(1_200))
     if (!sender.isRunning()) break
     await sender.kill()
     killed += 1
   }
+  await market.hold()
+  const last = startSender(ground, sends)
+  await Promise.race([rpc.heard(rest), last.ended])
   rpc.loseOneIn = 0
   market.stayDear()
-  const last = startSender(ground, sends)
   const report = await Promise.race([
     last.report,
     sleep(settledWithinMs, undefined, { ref: false }),
@@ -152,7 +155,10 @@ async function waitingNonces(chain: Ground['chain'], address: Address): Promise<
 /** Blocks at prices that jump, and a pool that forgets; in the end the price is up to stay. */
 function startMarket(chain: Ground['chain'], random: ReturnType<typeof createRandom>) {
   let isOver = false
+  let isHeld = false
   let isDear = false
+  let isSpike = false
+  let blocksLeft = 0
   let drops = 0
   let spikes = 0
   const running = (async () => {
@@ -161,18 +167,33 @@ function startMarket(chain: Ground['chain'], random: ReturnType<typeof createRan
   })()
 
   async function oneBlock() {
-    const isSpike = isDear || random.once(3)
-    spikes += isSpike ? 1 : 0
-    await chain.setNextBlockBaseFeePerGas({ baseFeePerGas: isSpike ? gwei * spike : gwei })
-    await chain.mine({ blocks: 1 })
-    if (!isDear && random.once(4)) drops += await dropOne(chain, random)
     await sleep(blockMs)
+    if (isHeld) return
+    if (blocksLeft === 0) {
+      isSpike = !isSpike
+      blocksLeft = 3 + random.below(20)
+    }
+    blocksLeft -= 1
+    await mineAt(isSpike || isDear ? gwei * spike : gwei)
+    if (!isDear && random.once(4)) drops += await dropOne(chain, random)
+  }
+
+  async function mineAt(baseFeePerGas: bigint) {
+    if (baseFeePerGas > gwei) spikes += 1
+    await chain.setNextBlockBaseFeePerGas({ baseFeePerGas })
+    await chain.mine({ blocks: 1 })
   }
 
   return {
     spikes: () => spikes,
+    /** No block comes any more, and the last one was cheap. */
+    async hold() {
+      isHeld = true
+      await mineAt(gwei)
+    },
     stayDear() {
       isDear = true
+      isHeld = false
     },
     stop() {
       isOver = true
