@@ -25,6 +25,9 @@ export type FeePolicy = {
  */
 type Watch = { broadcastAt: number; isTaken: boolean; blockThen: bigint | undefined }
 
+/** When a look is: the newest block, the next nonce that the chain knows, and the price of gas, asked for once. */
+type Moment = { head: bigint; used: number; market: () => Promise<Bid> }
+
 const unwatched: Watch = { broadcastAt: 0, isTaken: false, blockThen: undefined }
 
 /** What nodes say of bytes that they have. */
@@ -35,7 +38,7 @@ const gasOfCancel = 21_000n
 export type Upkeep = {
   /** The signature of a nonce under a bid. */
   sign(call: Unsigned, bid: Bid, kind: Attempt['kind']): Promise<Attempt>
-  /** Sends every signature of a nonce; a failure is no error, because the bytes are stored and are sent again. */
+  /** Sends what was signed for a nonce. */
   broadcast(sent: Sent): Promise<void>
   /** Looks at what is not mined, in the order of nonces; `head` is the newest block, `used` the next nonce it knows. */
   look(pending: readonly Sent[], at: { head: bigint; used: number }): Promise<void>
@@ -64,15 +67,21 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
     sign: (call, bid, kind) => signAttempt(deps, call, { bid, kind }),
     broadcast,
     /** What no node has taken is sent in order, until one refuses: nodes may want nonces without a gap. */
-    async look(pending, at) {
-      forgetBefore(at.used)
+    async look(pending, { head, used }) {
+      forgetBefore(used)
+      let asked: Promise<Bid> | undefined
+      const market = () => {
+        asked ??= chain.estimateFeesPerGas()
+        return asked
+      }
+      const at = { head, used, market }
       let isRefused = false
       for (const sent of pending) {
         if (watchOf(sent).isTaken) await lookAtTaken(sent, at)
         else if (!isRefused) {
           await broadcast(sent)
           isRefused = !watchOf(sent).isTaken
-          if (isRefused) await lookAtRefused(sent, at.used)
+          if (isRefused) await lookAtRefused(sent, at)
         }
       }
     },
@@ -93,35 +102,27 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
     for (const nonce of watches.keys()) if (nonce < used) watches.delete(nonce)
   }
 
-  /** Every signature in order, because a node may know any of them or none. */
+  /** The newest signature, and if no node takes it those before it, because a node may know any of them or none. */
   async function broadcast(sent: Sent) {
-    let isTaken = false
-    for (const { raw } of sent.attempts) {
-      try {
-        await chain.sendRawTransaction({ serializedTransaction: raw })
-        isTaken = true
-      } catch (cause) {
-        if (!(cause instanceof BaseError)) throw cause
-        isTaken = alreadyKnown.test(cause.message)
-      }
-    }
+    const isTaken = await isAccepted(chain, newestOf(sent.attempts))
+    if (!isTaken) for (const older of sent.attempts.slice(0, -1)) await isAccepted(chain, older)
     watches.set(sent.nonce, { ...watchOf(sent), broadcastAt: now(), isTaken })
   }
 
   /** A node may refuse what offers less than it asks. */
-  async function lookAtRefused({ nonce, attempts }: Sent, used: number) {
+  async function lookAtRefused({ nonce, attempts }: Sent, { used, market }: Moment) {
     if (nonce !== used || now() - newestOf(attempts).at < fees.patienceMs) return
-    await inLine(() => raise(nonce, { isLeftOut: false }))
+    await inLine(() => raise(nonce, { isLeftOut: false, market }))
   }
 
   /** Sends again what a node may have forgotten, and offers more for what blocks leave out. */
-  async function lookAtTaken(sent: Sent, { head, used }: { head: bigint; used: number }) {
+  async function lookAtTaken(sent: Sent, { head, used, market }: Moment) {
     const { nonce } = sent
     const { broadcastAt, blockThen = head } = watchOf(sent)
     watches.set(nonce, { ...watchOf(sent), blockThen })
     if (now() - broadcastAt < fees.patienceMs) return
     const isLeftOut = nonce === used && head - blockThen >= fees.passedOver
-    const isRaised = await inLine(() => raise(nonce, { isLeftOut }))
+    const isRaised = await inLine(() => raise(nonce, { isLeftOut, market }))
     if (isRaised) watches.set(nonce, { ...watchOf(sent), blockThen: head })
     else await broadcast(book.find(nonce) ?? sent)
   }
@@ -131,11 +132,14 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
    * What would revert by now is cancelled instead: only the next in line can be simulated, because others may build on those
    * before them.
    */
-  async function raise(nonce: number, { isLeftOut }: { isLeftOut: boolean }): Promise<boolean> {
+  async function raise(
+    nonce: number,
+    { isLeftOut, market: ask }: { isLeftOut: boolean; market: Moment['market'] },
+  ): Promise<boolean> {
     const sent = book.find(nonce)
     if (!sent) return false
     const { kind, maxFeePerGas } = newestOf(sent.attempts)
-    const market = await chain.estimateFeesPerGas()
+    const market = await ask()
     if (!isLeftOut && market.maxFeePerGas <= maxFeePerGas) return false
     const isDoomed = isLeftOut && kind === 'call' && (await wouldRevert(deps, sent))
     return replace(sent, { market, kind: isDoomed ? 'cancel' : kind, ceiling: ceilingOf(sent) })
@@ -176,6 +180,20 @@ async function signAttempt(
   const type = 'eip1559'
   const raw = await account.signTransaction({ ...effect, ...offered, nonce, chainId, type })
   return { ...offered, kind, raw, hash: keccak256(raw), at: now() }
+}
+
+/** A node that refuses or does not answer is no error: the bytes are stored, and are sent again. */
+async function isAccepted(
+  chain: Pick<PublicClient, 'sendRawTransaction'>,
+  { raw }: Attempt,
+): Promise<boolean> {
+  try {
+    await chain.sendRawTransaction({ serializedTransaction: raw })
+    return true
+  } catch (cause) {
+    if (!(cause instanceof BaseError)) throw cause
+    return alreadyKnown.test(cause.message)
+  }
 }
 
 async function wouldRevert(
