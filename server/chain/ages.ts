@@ -4,6 +4,7 @@
 import type { GroupLog } from '../store/group-log.ts'
 import type { Database, Row } from '../store/table.ts'
 import { table } from '../store/table.ts'
+import { inTurns } from './turns.ts'
 
 /** `mark` is what was settled of it then: when that changes, it waits anew. */
 type Age = { since: number; mark: bigint }
@@ -40,24 +41,18 @@ export function createAges({
       scopes.set(scope, reading)
       const ages = await reading
       const time = now()
-      const gone = [...ages].filter(([name]) => !waiting.has(name))
-      for (const [name] of gone) ages.delete(name)
-      const aged = [...waiting].map(([name, mark]) => ({
-        name,
-        mark,
-        ...waitingSince(ages.get(name), { mark, time }),
-      }))
-      const isDue = ({ since, isWritten }: KnownAge) => !isWritten && time - since >= unwritten
-      for (const { name, since, mark, isWritten } of aged)
-        ages.set(name, { since, mark, isWritten: isWritten || time - since >= unwritten })
-      const rows: Row[] = [
-        ...gone
-          .filter(([, { isWritten }]) => isWritten)
-          .map(([name]) => ageRows.remove(`${scope}/${name}`)),
-        ...aged
-          .filter(isDue)
-          .map(({ name, since, mark }) => ageRows.put(`${scope}/${name}`, { since, mark })),
-      ]
+      const rows: Row[] = []
+      await inTurns(ages, ([name, { isWritten }]) => {
+        if (waiting.has(name)) return
+        ages.delete(name)
+        if (isWritten) rows.push(ageRows.remove(`${scope}/${name}`))
+      })
+      await inTurns(waiting, ([name, mark]) => {
+        const { since, isWritten } = waitingSince(ages.get(name), { mark, time })
+        const isDue = !isWritten && time - since >= unwritten
+        if (isDue) rows.push(ageRows.put(`${scope}/${name}`, { since, mark }))
+        ages.set(name, { since, mark, isWritten: isWritten || isDue })
+      })
       if (rows.length > 0) await log.commit({ rows })
       return (name) => ages.get(name)?.since ?? time
     },

@@ -6,7 +6,7 @@ import type { SetAside } from './set-aside.ts'
 import type { Draft, Outlook, PlanDeps } from './settlement-plan.ts'
 import { gasOfDraft } from './settlement-plan.ts'
 import type { DecidedClaim, Moment } from './settlement-policy.ts'
-import { gasCost, isChosen, sumOf } from './settlement-policy.ts'
+import { gasCost, isChosen, largestFirst, sumOf } from './settlement-policy.ts'
 
 /** How many rows a list shows; sums are of all. */
 const shownRows = 100
@@ -35,8 +35,7 @@ export function planView(
       token,
       claims: sumsOf(outlook.claims),
       credits: sumsOf(outlook.credits),
-      waiting: outlook.claims
-        .filter((claim) => !isChosen(claim))
+      waiting: largestFirst(outlook.claims.filter((claim) => !isChosen(claim)))
         .slice(0, shownRows)
         .map(claimView),
       transactions: drafts.map((draft) => transactionView(deps, draft, moment)),

@@ -76,6 +76,9 @@ const maxInFlight = 8
 /** A settlement that failed is followed by a pause, twice as long after each further one. Milliseconds. */
 const pauseAfterFailure = { first: 30_000, longest: 3_600_000 }
 
+/** Policy rests so many times as long as it looked, so that very many channels do not keep it busy all the time. Milliseconds. */
+const restPerLook = { times: 5, longest: 5_000 }
+
 /** Before a withdrawal can be finalised by so much, in milliseconds, its claim should be mined. */
 const safetyMs = 3_600_000
 
@@ -111,7 +114,10 @@ export function createClaims(deps: ClaimDeps): Claims {
       }
     },
     async settleDue() {
-      if (now() >= pausedUntil) await inLine(() => sendAll('due', nothingBusy))
+      const began = now()
+      if (began < pausedUntil) return
+      await inLine(() => sendAll('due', nothingBusy))
+      pausedUntil = Math.max(pausedUntil, now() + restAfter(now() - began))
     },
     plan: (extent) => inLine(() => planAll(extent)),
     async request(account) {
@@ -212,6 +218,10 @@ export function createClaims(deps: ClaimDeps): Claims {
     const setAside = setAsides.list()
     return planView(planDeps, { plans, moment, inFlight: flights.length, setAside })
   }
+}
+
+function restAfter(lookedMs: number): number {
+  return Math.min(lookedMs * restPerLook.times, restPerLook.longest)
 }
 
 /** What is on its way in a token. */

@@ -20,6 +20,7 @@ import {
   isPressing,
   sumOf,
 } from './settlement-policy.ts'
+import { inTurns } from './turns.ts'
 
 /** Measured gas of what a settlement consists of (docs/gas.md), rounded up. */
 const gasOf = {
@@ -64,25 +65,23 @@ export async function lookOut(
   { token, busy, moment }: { token: Address; busy: Busy; moment: Omit<Moment, 'overhead'> },
 ): Promise<Outlook> {
   const { balances, vaultAccounts, ages, requests, deployment } = deps
-  const claimable = [...deps.channels.all()].filter(
-    (channel) => channel.config.token === token && isClaimable(channel, deployment),
-  )
+  const claimable: Channel[] = []
+  const waiting = new Map<string, bigint>()
+  await inTurns(deps.channels.all(), (channel) => {
+    if (channel.config.token !== token || !isClaimable(channel, deployment)) return
+    claimable.push(channel)
+    waiting.set(channel.id, channel.totalClaimed)
+  })
   const owed = deps.mayCredit() ? owedAccounts(deps, token) : []
   await requests.load()
-  const since = await ages.look(
-    token,
-    new Map([
-      ...claimable.map(({ id, totalClaimed }) => [id, totalClaimed] as const),
-      ...owed.map(({ account }) => [account, vaultAccounts.get(token, account).credited] as const),
-    ]),
-  )
+  for (const { account } of owed) waiting.set(account, vaultAccounts.get(token, account).credited)
+  const since = await ages.look(token, waiting)
   const whole = { ...moment, overhead: gasOf.overhead }
-  const claims = decideClaims(
-    claimable
-      .filter(({ id }) => !busy.channels.has(id))
-      .map((channel) => asClaimable(deps, channel, since(channel.id))),
-    whole,
-  )
+  const open: Claimable[] = []
+  await inTurns(claimable, (channel) => {
+    if (!busy.channels.has(channel.id)) open.push(asClaimable(deps, channel, since(channel.id)))
+  })
+  const claims = decideClaims(open, whole)
   const free = freeOf(balances, token) - busy.spent
   const credits = decideCredits(
     owed

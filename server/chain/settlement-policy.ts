@@ -1,7 +1,7 @@
 // When to claim what, and whom to credit: rules over data, in one documented order. Pure.
 
 import type { Address, Hex } from 'viem'
-import { larger, mulDiv } from '#protocol/amount.ts'
+import { larger, maxAmount, mulDiv } from '#protocol/amount.ts'
 
 /**
  * What decides about settlements. Amounts are base units, times milliseconds, shares basis points.
@@ -73,13 +73,20 @@ export function gasCost(gas: bigint, { gasPrice, policy }: Pick<Moment, 'gasPric
   })
 }
 
-/** Decides about every claimable channel, the largest first. */
+/**
+ * Decides about every claimable channel; if anything is to be claimed, the largest come first. While nothing is, no more than one
+ * look is given to each, because this is asked all the time about all channels.
+ */
 export function decideClaims(claimable: readonly Claimable[], moment: Moment): DecidedClaim[] {
-  const sorted = [...claimable].sort((a, b) => compare(b.amount, a.amount))
-  const decided = sorted.map((one) => ({ ...one, reason: reasonAlone(one, moment) }))
-  if (moment.isAsked || moment.isDear) return decided
-  const pressing = withAtRisk(decided, moment.policy)
-  return withCompany(pressing, moment)
+  const decided = claimable.map((one) => ({ ...one, reason: reasonAlone(one, moment) }))
+  if (moment.isAsked || moment.isDear) return largestFirst(decided)
+  const claims = withCompany(withAtRisk(decided, moment.policy), moment)
+  return claims.some(isChosen) ? largestFirst(claims) : claims
+}
+
+/** Sorted by amount, falling. */
+export function largestFirst<T extends { amount: bigint }>(rows: readonly T[]): T[] {
+  return rows.toSorted((a, b) => compare(b.amount, a.amount))
 }
 
 /** Decides about every account that is owed something. */
@@ -99,7 +106,8 @@ export function coverCredits(
 ): DecidedClaim[] {
   const needed = credits.filter(isPressing).reduce((sum, { amount }) => sum + amount, 0n)
   let covered = free + sumOf(claims.filter(isChosen))
-  return claims.map((claim) => {
+  if (covered >= needed) return [...claims]
+  return largestFirst(claims).map((claim) => {
     if (isChosen(claim) || covered >= needed) return claim
     covered += claim.amount
     return { ...claim, reason: 'for-credits' }
@@ -126,7 +134,7 @@ function withAtRisk(claims: readonly DecidedClaim[], policy: SettlementPolicy): 
   let left = sumOf(claims)
   if (left < policy.amountAtRisk) return [...claims]
   left -= sumOf(claims.filter(isChosen))
-  return claims.map((claim) => {
+  return largestFirst(claims).map((claim) => {
     if (isChosen(claim) || left < policy.amountAtRisk) return claim
     left -= claim.amount
     return { ...claim, reason: 'at-risk' }
@@ -140,9 +148,11 @@ function withAtRisk(claims: readonly DecidedClaim[], policy: SettlementPolicy): 
 function withCompany(claims: readonly DecidedClaim[], moment: Moment): DecidedClaim[] {
   const { policy, now, overhead } = moment
   const isMade = claims.some(isChosen)
-  const worthy = claims.filter((claim) => !isChosen(claim) && isWorth(claim, claim.gas, moment))
+  if (policy.ether === 0n && !isMade) return [...claims]
+  const worthFrom = createWorthFrom(moment)
+  const worthy = claims.filter((claim) => !isChosen(claim) && claim.amount >= worthFrom(claim.gas))
   const together = worthy.reduce((sum, { gas }) => sum + gas, overhead)
-  const areWorthy = isMade || isWorth({ amount: sumOf(worthy) }, together, moment)
+  const areWorthy = isMade || sumOf(worthy) >= worthFrom(together)
   const company = new Set(areWorthy ? worthy : [])
   return claims.map((claim) => {
     if (company.has(claim)) return { ...claim, reason: 'gas-share' }
@@ -151,10 +161,21 @@ function withCompany(claims: readonly DecidedClaim[], moment: Moment): DecidedCl
   })
 }
 
-function isWorth({ amount }: { amount: bigint }, gas: bigint, moment: Moment): boolean {
-  const { policy } = moment
-  if (policy.ether === 0n || amount === 0n) return false
-  return gasCost(gas, moment) * 10_000n <= amount * policy.gasShare
+/** From which amount on so much gas is at most its share; more than anything where no price of ether is set. */
+function createWorthFrom(moment: Moment): (gas: bigint) => bigint {
+  const { ether, gasShare } = moment.policy
+  const known = new Map<bigint, bigint>()
+  return (gas) => {
+    if (ether === 0n || gasShare === 0n) return maxAmount + 1n
+    const found = known.get(gas) ?? worthOf(gas, moment)
+    known.set(gas, found)
+    return found
+  }
+}
+
+function worthOf(gas: bigint, moment: Moment): bigint {
+  const share = { numerator: 10_000n, denominator: moment.policy.gasShare }
+  return larger(mulDiv(gasCost(gas, moment), { ...share, rounding: 'up' }), 1n)
 }
 
 function creditReason({ amount, since, isRequested }: Owed, moment: Moment): CreditReason {

@@ -19,7 +19,7 @@ describe(`transactions under torture, seed ${seed}`, function () {
     assert.ok(operations > 0)
   })
 
-  for (const plant of ['replaced-forgotten', 'trial-ignored']) {
+  for (const plant of ['nonce-of-the-chain', 'trial-ignored']) {
     it(`are found out with ${plant}`, async () => {
       const { failures } = await torturePlantedTransactions(plant, seed)
       assert.notDeepEqual(failures, [])
