@@ -202,6 +202,11 @@ export const errorTable = {
     'The address has a handle already',
     'Use another address, or the handle that it has.',
   ],
+  credit_too_small: [
+    422,
+    'Too little is owed for a credit of its own',
+    'Wait until at least "minimum" is owed, or for a settlement that takes it along.',
+  ],
   amount_too_small: [422, 'The amount is too small to cash out', 'Cash out at least "minimum".'],
   not_yet_credited: [
     409,

@@ -10,6 +10,8 @@ import { address, hash } from '#protocol/messages/wire.ts'
 import { ticksPerCommitment } from '#protocol/tick.ts'
 import type { Deployment } from './chain/deployment.ts'
 import { readDeployment } from './chain/deployment.ts'
+import type { SettlementPolicy } from './chain/settlement-policy.ts'
+import type { FeePolicy } from './chain/upkeep.ts'
 import type { DepositTerms } from './channels/deposits.ts'
 import type { PairRate } from './payouts/quotes.ts'
 import { rateFromPrice } from './payouts/quotes.ts'
@@ -65,9 +67,40 @@ const environment = z.object({
   JANDON_MIN_WITHDRAW_DELAY_S: number(86_400, 2_592_000).describe(
     'shortest withdraw delay of channels, seconds',
   ),
+  JANDON_GAS_BUDGET_GWEI: decimal('500').describe(
+    'the most that a transaction offers for a unit of gas, gwei',
+  ),
+  JANDON_TRANSACTION_MS: number(600_000, 2 ** 31).describe(
+    'a transaction that waits so long offers all of the budget, ms',
+  ),
+  JANDON_REPLACE_MS: number(30_000, 3_600_000).describe(
+    'pause before a transaction is sent again or replaced, ms',
+  ),
   JANDON_CLAIM_AT_RISK: decimal('100').describe('settle when this much is unclaimed, token units'),
   JANDON_CLAIM_MAX_AGE_MS: number(3_600_000, 2 ** 31).describe(
     'settle when the oldest is this old, ms',
+  ),
+  JANDON_CLAIM_GAS_SHARE_BPS: number(100, 10_000).describe(
+    'settle what costs at most this share of itself in gas, basis points',
+  ),
+  JANDON_CLAIM_GAS: z.coerce
+    .number()
+    .int()
+    .min(500_000)
+    .max(30_000_000)
+    .default(7_000_000)
+    .describe('how much gas a settlement may use'),
+  JANDON_ETHER_PRICE: decimal('0').describe(
+    'what one ether is worth, token units; 0: the share of gas is not looked at',
+  ),
+  JANDON_CREDIT_AT: decimal('1').describe(
+    'credit an account with the next settlement from here on, token units',
+  ),
+  JANDON_CREDIT_MAX_AGE_MS: number(86_400_000, 2 ** 31).describe(
+    'settle for an account that is owed anything so long, ms',
+  ),
+  JANDON_CREDIT_MINIMUM: decimal('0.1').describe(
+    'the least that a creator can ask to be credited with, token units',
   ),
   JANDON_RESERVES_MS: number(3_600_000, 2 ** 31).describe('pause between reserve checks, ms'),
   JANDON_MAX_WAITING: number(10_000, 1_000_000).describe('requests that may wait for the disk'),
@@ -142,6 +175,9 @@ const environment = z.object({
   ),
 })
 
+/** A transaction that so many blocks left out offers more. */
+const blocksPassedOver = 2n
+
 const ratesFile = z.array(
   z.strictObject({
     token: address,
@@ -159,7 +195,8 @@ export type Settings = z.output<typeof environment>
 export type Config = Settings & {
   deployment: Deployment
   depositTerms: DepositTerms[]
-  claimAtRisk: bigint
+  fees: FeePolicy
+  settlementPolicy: SettlementPolicy
   rates: PairRate[]
   bankFloat: { currency: Currency; amount: bigint } | undefined
 }
@@ -192,10 +229,30 @@ export async function readConfig(env: NodeJS.ProcessEnv): Promise<Config> {
       ),
       relayFee: tokenUnits('JANDON_RELAY_FEE', settings.JANDON_RELAY_FEE, token.decimals),
     })),
-    claimAtRisk: tokenUnits('JANDON_CLAIM_AT_RISK', settings.JANDON_CLAIM_AT_RISK, decimals),
+    fees: {
+      budgetPerGas: tokenUnits('JANDON_GAS_BUDGET_GWEI', settings.JANDON_GAS_BUDGET_GWEI, 9),
+      deadlineMs: settings.JANDON_TRANSACTION_MS,
+      patienceMs: settings.JANDON_REPLACE_MS,
+      passedOver: blocksPassedOver,
+    },
+    settlementPolicy: settlementPolicy(settings, decimals),
     rates: settings.JANDON_RATES ? await readRates(settings.JANDON_RATES, deployment) : [],
     bankFloat:
       settings.JANDON_BANK_FLOAT === undefined ? undefined : readFloat(settings.JANDON_BANK_FLOAT),
+  }
+}
+
+/** Amounts are in units of the first listed token; the others have as many decimals, or amounts of their own are needed. */
+function settlementPolicy(settings: Settings, decimals: number): SettlementPolicy {
+  const units = (name: keyof Settings) => tokenUnits(name, String(settings[name]), decimals)
+  return {
+    amountAtRisk: units('JANDON_CLAIM_AT_RISK'),
+    maxAgeMs: settings.JANDON_CLAIM_MAX_AGE_MS,
+    gasShare: BigInt(settings.JANDON_CLAIM_GAS_SHARE_BPS),
+    ether: units('JANDON_ETHER_PRICE'),
+    creditAt: units('JANDON_CREDIT_AT'),
+    creditMaxAgeMs: settings.JANDON_CREDIT_MAX_AGE_MS,
+    creditMinimum: units('JANDON_CREDIT_MINIMUM'),
   }
 }
 

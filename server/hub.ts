@@ -1,6 +1,6 @@
 // A running hub: its parts put together over one data directory and one chain, and the loops that keep them going.
 
-import type { Address, Hex } from 'viem'
+import type { Address } from 'viem'
 import { toHex } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { hubDomainSeparator } from '#protocol/receipt.ts'
@@ -119,6 +119,16 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     chain,
     account: operator,
     chainId: identity.chainId,
+    fees: config.fees,
+    confirmations: config.JANDON_CONFIRMATIONS,
+    otherHand: {
+      isSuspected: () => lock.current()?.reason === 'other-hand',
+      isExpected: () => lock.current() !== undefined,
+      async onForeignNonce(nonce) {
+        await log.commit({ rows: lock.suspect(nonce) })
+      },
+    },
+    now,
   })
   const lock = loadMoneyLock({ db, now, isOurs: transactions.isOurs, onOtherHand })
   const assertMoneyMayLeave = lock.assertOff
@@ -199,9 +209,16 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     transactions,
     follower,
     feeAccount,
-    policy: { amountAtRisk: config.claimAtRisk, maxAgeMs: config.JANDON_CLAIM_MAX_AGE_MS },
+    policy: config.settlementPolicy,
+    limits: {
+      gasPerTransaction: BigInt(config.JANDON_CLAIM_GAS),
+      budgetPerGas: config.fees.budgetPerGas,
+    },
     mayCredit: () => lock.current() === undefined,
     now,
+    background,
+    onSettled: () => background('reserves', async () => void (await reserves.check())),
+    onSetAside: ({ channelId, reason }) => logFailure(`claim on channel ${channelId}`, reason),
   })
   const deposits = createDeposits({
     db,
@@ -274,6 +291,7 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     assertOpen,
     onUnlocked: resumeMoneyOut,
   })
+  const tipLists = createTipLists({ db, tipIndex, channels, vaultAccounts })
   /** After a restore, the block that must be booked before payments are taken: what was claimed meanwhile comes first. */
   let catchUpTo = 0n
 
@@ -297,14 +315,19 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     sockets,
     streams,
     webhooks,
-    tipLists: createTipLists({ db, tipIndex, channels, vaultAccounts }),
+    tipLists,
     info: () => hubInfo(config, { epoch, group: log.head().number, backend: backend.name }),
-    creatorAmounts: (account: Address) =>
-      deployment.tokens.map(({ address: token }) => {
+    async creatorAmounts(account: Address) {
+      const owedIn = (token: Address) => -balanceOf(balances, accounts.creator(account), token)
+      const owed = new Map(deployment.tokens.map(({ address }) => [address, owedIn(address)]))
+      const claimed = await tipLists.claimedTo(account, owed)
+      return [...owed].map(([token, amount]) => {
         const { credited, paid } = vaultAccounts.get(token, account)
-        const owed = -balanceOf(balances, accounts.creator(account), token)
-        return { token, accepted: credited + owed, yours: credited, paid }
-      }),
+        const onItsWay = claimed.get(token) ?? 0n
+        const accepted = credited + amount
+        return { token, accepted, claimed: credited + onItsWay, yours: credited, paid }
+      })
+    },
     exportBooks: () => exportBooks({ db, channels, payoutBook }),
     health: () => ({
       ready: gate.isOpen(),
@@ -323,6 +346,7 @@ export async function openHub(config: Config, surroundings: Surroundings) {
         admission,
         eventLoop,
         reserves,
+        transactions,
         backend,
       }),
     /** Catches up with the chain, goes on with what was under way, and keeps going until {@link stop}. */
@@ -337,7 +361,8 @@ export async function openHub(config: Config, surroundings: Surroundings) {
       runner.loop('claims', settleWhenDue, config.JANDON_POLL_MS)
       runner.loop('reserves', async () => void (await reserves.check()), config.JANDON_RESERVES_MS)
       if (desk) runner.loop('bank', desk.tick, config.JANDON_POLL_MS)
-      await resumeTransactions()
+      runner.loop('transactions', transactions.tick, config.JANDON_POLL_MS)
+      background('settlements', claims.resume)
       await deposits.resume()
       if (!lock.current()) resumeMoneyOut()
       webhooks.start()
@@ -386,30 +411,17 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     if (!lock.current()) await streams.sweep()
   }
 
-  /** Before anything new is settled: what was signed is on its way, and is not sent a second time under another nonce. */
-  async function resumeTransactions() {
-    try {
-      await transactions.resume()
-    } catch (cause) {
-      logFailure('transactions', cause)
-      background('transactions', transactions.resume)
-    }
-  }
-
   function resumeMoneyOut() {
     refunds.resume()
     payouts.resume()
   }
 
-  function onOtherHand(transaction: Hex) {
-    const what = `transaction ${transaction} credited creators and was not sent from this data directory`
+  function onOtherHand(what: string) {
     gate.close(what)
-    logFailure('operator key', `${what}: another process uses the key, or this is an old copy`)
+    logFailure('operator key', what)
   }
 
   async function settleWhenDue() {
-    if (!claims.isDue()) return
-    await claims.settle()
-    await reserves.check()
+    if (lock.current()?.reason !== 'other-hand') await claims.settleDue()
   }
 }

@@ -2,6 +2,7 @@
 
 import type { Follower } from './chain/follower.ts'
 import type { Reserves } from './chain/reserves.ts'
+import type { Transactions } from './chain/transactions.ts'
 import type { ChannelRegistry } from './channels/registry.ts'
 import type { SignatureBackend } from './channels/signature-backend.ts'
 import type { EventLoop } from './event-loop.ts'
@@ -22,6 +23,7 @@ export function hubMetrics({
   admission,
   eventLoop,
   reserves,
+  transactions,
   backend,
 }: {
   follower: Pick<Follower, 'cursor'>
@@ -33,10 +35,12 @@ export function hubMetrics({
   admission: Pick<Admission, 'counts'>
   eventLoop: Pick<EventLoop, 'delay'>
   reserves: Pick<Reserves, 'newest'>
+  transactions: Pick<Transactions, 'waiting'>
   backend: SignatureBackend
 }): string {
   const { underWay, waiting } = admission.counts()
   const { p99, longest } = eventLoop.delay()
+  const sent = transactions.waiting()
   const values: Record<string, bigint | number> = {
     jandon_block: follower.cursor(),
     jandon_group: log.head().number,
@@ -44,6 +48,8 @@ export function hubMetrics({
     jandon_streams: streamBook.count(),
     process_cpu_seconds_total: cpuSeconds(),
     process_resident_memory_bytes: process.memoryUsage.rss(),
+    jandon_transactions_waiting: sent.count,
+    jandon_transactions_replaced: sent.replacements,
     jandon_sockets: sockets.count(),
     jandon_listeners: live.count(),
     jandon_signatures_under_way: underWay,

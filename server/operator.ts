@@ -1,4 +1,4 @@
-// What an operator does to a hub from a terminal: back it up, restore it, see what is missing, and let money leave again.
+// What an operator does to a hub from a terminal: back it up, restore it, see what is missing, let money leave again, and claim.
 
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
@@ -6,6 +6,8 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { privateKeyToAccount } from 'viem/accounts'
 import { fromProblem } from '#protocol/errors.ts'
+import { claimPlan, settleAnswer } from '#protocol/messages/claims.ts'
+import { hubInfo } from '#protocol/messages/hub.ts'
 import type { MissingReport, RestoreView } from '#protocol/messages/restore.ts'
 import { restoreView } from '#protocol/messages/restore.ts'
 import { hash, toJson } from '#protocol/messages/wire.ts'
@@ -14,6 +16,7 @@ import { verifyBackup, writeBackup } from './backup/file.ts'
 import { BackupError, encodeBackup } from './backup/format.ts'
 import { restoreBackup } from './backup/restore.ts'
 import { readDeployment } from './chain/deployment.ts'
+import { planLines, settledLines } from './claim-report.ts'
 import type { Ownership } from './store/database.ts'
 import { levelFolder, openLevel } from './store/database.ts'
 
@@ -23,6 +26,8 @@ const help = `usage: jandon backup --out <file> [--hub <url>]        back a runn
        jandon restore <file> --data-dir <folder>       restore into an empty folder
        jandon restore status [--hub <url>]             what is missing, and what keeps money from leaving
        jandon reconcile [--accept <difference>]        let money leave again; a difference is accepted by its name
+       jandon claim [--hub <url>]                      claim what is charged and credit what is owed, now
+       jandon claim --dry-run [--all]                  what policy would send now, or all that could be, and why
 
 Every command takes --json. The hub is --hub, JANDON_HUB, or the one that "npm start" runs; its operator token is in
 JANDON_OPERATOR_TOKEN. A restore compares the backup with JANDON_DEPLOYMENT, JANDON_OPERATOR_KEY and JANDON_RECEIPT_KEY as
@@ -40,6 +45,8 @@ type Options = {
   hub?: string
   dataDir?: string
   accept?: string
+  dryRun: boolean
+  all: boolean
 }
 
 class UsageError extends Error {}
@@ -76,24 +83,30 @@ function parse(args: readonly string[]): { words: string[]; options: Options } {
         hub: { type: 'string' },
         'data-dir': { type: 'string' },
         accept: { type: 'string' },
+        'dry-run': { type: 'boolean', default: false },
+        all: { type: 'boolean', default: false },
       },
     })
-    const { 'data-dir': dataDir, ...rest } = values
-    return { words: positionals, options: { ...rest, ...(dataDir ? { dataDir } : {}) } }
+    const { 'data-dir': dataDir, 'dry-run': dryRun, ...rest } = values
+    return { words: positionals, options: { ...rest, dryRun, ...(dataDir ? { dataDir } : {}) } }
   } catch (cause) {
     throw new UsageError(cause instanceof Error ? cause.message : String(cause), { cause })
   }
 }
 
 function carryOut([command, word, more]: readonly string[], options: Options): Promise<Outcome> {
-  if (more === undefined && command === 'backup') {
-    if (word === undefined) return backup(options)
-  }
+  if (word === undefined) return carryOutAlone(command, options)
   if (command === 'backup' && word === 'verify' && more !== undefined) return verify(more)
   if (command === 'restore' && word === 'status' && more === undefined) return status(options)
-  if (command === 'restore' && word !== undefined && more === undefined)
-    return restore(word, options)
-  if (command === 'reconcile' && word === undefined) return reconcile(options)
+  if (command === 'restore' && more === undefined) return restore(word, options)
+  throw new UsageError('this is not a command')
+}
+
+/** Commands of one word. */
+function carryOutAlone(command: string | undefined, options: Options): Promise<Outcome> {
+  if (command === 'backup') return backup(options)
+  if (command === 'reconcile') return reconcile(options)
+  if (command === 'claim') return options.dryRun ? planClaims(options) : claim(options)
   throw new UsageError('this is not a command')
 }
 
@@ -190,6 +203,21 @@ async function reconcile(options: Options): Promise<Outcome> {
     json: view,
     lines: ['The books are reconciled; money leaves again', ...statusLines(view)],
   }
+}
+
+async function planClaims(options: Options): Promise<Outcome> {
+  const path = `/v1/claims/plan?of=${options.all ? 'all' : 'due'}`
+  const plan = claimPlan.parse(await (await ask(options, path)).json())
+  return { json: plan, lines: planLines(plan, await listedTokens(options)) }
+}
+
+async function claim(options: Options): Promise<Outcome> {
+  const answer = settleAnswer.parse(await (await ask(options, '/v1/claims', {})).json())
+  return { json: answer, lines: settledLines(answer, await listedTokens(options)) }
+}
+
+async function listedTokens(options: Options) {
+  return hubInfo.parse(await (await ask(options, '/.well-known/jandon')).json()).tokens
 }
 
 function statusLines({ restored, locked, waitingFor, missing }: RestoreView): string[] {

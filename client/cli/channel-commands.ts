@@ -49,10 +49,11 @@ export async function balance(session: Session): Promise<Report> {
   const { info, token } = await hubAndToken(session)
   const rows = channels.flatMap(balanceRows)
   if (wallet !== null) rows.push(['wallet', tokenText(wallet, token)])
-  for (const { token: address, accepted, yours, paid } of creator?.amounts ?? []) {
+  for (const { token: address, accepted, claimed, yours, paid } of creator?.amounts ?? []) {
     const unit = info.tokens.find((listed) => listed.address === address) ?? token
     rows.push(
       [`@${creator?.creator.handle}`, `${tokenText(accepted, unit)} accepted`],
+      ['', `${tokenText(claimed, unit)} claimed`],
       ['', `${tokenText(yours, unit)} yours`],
       ['', `${tokenText(paid, unit)} paid out`],
     )

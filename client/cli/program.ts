@@ -57,6 +57,7 @@ function addOperatorCommands(program: Command) {
     ['backup', 'for operators: back a running hub up, or verify a backup'],
     ['restore', 'for operators: restore a backup, or see what is missing after it'],
     ['reconcile', 'for operators: let money leave again after a restore'],
+    ['claim', 'for operators: claim and credit now, or see with --dry-run what would be and why'],
   ] as const
   for (const [name, description] of operators) {
     program.command(name).description(description).allowUnknownOption().argument('[options...]')

@@ -65,7 +65,7 @@ const info = {
 const session = { message: 'localhost wants you to sign in', signature: walletSignature }
 const creator = { handle: 'busker', account: address, displayName: 'The Busker' }
 const registration = { ...creator, signature: walletSignature }
-const amounts = { token: address, accepted: '7', yours: '7', paid: '7' }
+const amounts = { token: address, accepted: '7', claimed: '7', yours: '7', paid: '7' }
 
 const takes = (schema: z.ZodType, value: unknown) => schema.safeParse(value).success
 

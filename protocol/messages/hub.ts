@@ -90,10 +90,14 @@ export const creatorView = z.object({
   displayName: z.string(),
 })
 
-/** A creator's money in one token, base units: accepted − yours is still on its way; yours − paid can be taken now. */
+/**
+ * A creator's money in one token, base units, cumulative: `accepted` is promised, `claimed` of it is out of the payers' reach, `yours` is
+ * in the vault, `paid` has left it. accepted ≥ claimed ≥ yours ≥ paid; yours − paid can be taken now.
+ */
 export const creatorAmounts = z.object({
   token: address,
   accepted: amount,
+  claimed: amount,
   yours: amount,
   paid: amount,
 })

@@ -51,7 +51,7 @@ export async function openBenchChannels(world: World, count: number): Promise<Be
     receiver: deployment.vault,
     receiverAuthorizer: deployment.hubAccount,
   })
-  await registerCreator(world)
+  await registerCreator(world, { privateKey: creator.privateKey, handle: 'bench' })
   await hubKnows(world, count)
   return opened.map(({ channelId, key, separator }) => ({
     channelId,
@@ -139,11 +139,14 @@ async function deployMulticall({ chain }: World, wallet: FunderWallet) {
   }
 }
 
-async function registerCreator({ wallets, hub, deployment }: World) {
-  const creator = wallets['creator']
-  if (!creator) throw new Error('the world lacks a creator')
-  const message = { handle: 'bench', account: creator.address, displayName: 'Bench' }
-  const signature = await privateKeyToAccount(creator.privateKey).signTypedData({
+/** Registers a creator under a handle. */
+export async function registerCreator(
+  { hub, deployment }: World,
+  { privateKey, handle }: { privateKey: Hex; handle: string },
+) {
+  const account = privateKeyToAccount(privateKey)
+  const message = { handle, account: lowerCase(account.address), displayName: 'Bench' }
+  const signature = await account.signTypedData({
     domain: creatorDomain(deployment),
     types: creatorTypes,
     primaryType: 'Creator',

@@ -18,13 +18,14 @@ import type { TipPlan } from './load.ts'
 import type { Measured } from './measure.ts'
 import { measure, medians } from './measure.ts'
 import { compare, peerVersions } from './peer/compare.ts'
+import { measureSettlements } from './settlements.ts'
 import type { SocketPlan } from './socket-load.ts'
 import type { TicksPlan } from './ticks-load.ts'
 
 const help = `usage: npm run bench -- [options]
 
   --only <name>     one of tips.http.single, tips.http.basket50, tips.ws.signed, tips.ws.basket50, ticks.ws.single,
-                    ticks.ws.jump16
+                    ticks.ws.jump16, claims
   --runs <n>        runs of each, of which the median is printed (default 3)
   --seconds <n>     length of a run (default 5)
   --channels <n>    channels, each with a key of its own (default 200, over WebSockets 1000, with a
@@ -77,13 +78,31 @@ const { values } = parseArgs({
   },
 })
 const chosen = benchmarks.filter(({ name }) => values.only === undefined || values.only === name)
-if (values.help || chosen.length === 0) {
+const withClaims = !values.peer && (values.only === undefined || values.only === 'claims')
+if (values.help || (chosen.length === 0 && !withClaims)) {
   process.stderr.write(help)
   process.exitCode = values.help ? 0 : 2
-} else {
+} else if (values.only === 'claims') await measureClaims()
+else {
   const bareVerifyRate = await measureBareVerify()
   if (values.peer) await measurePeer(bareVerifyRate)
   else await measureAll(chosen, bareVerifyRate)
+  if (withClaims) await measureClaims()
+}
+
+/** Gas of the hub's own settlements; it does not depend on the machine. */
+async function measureClaims() {
+  const rows = { channels: Number(values.channels ?? 500), creators: 100 }
+  const { channelsPerTx, gasPerChannel, gasPerCreator, gasPerNewCreator } =
+    await measureSettlements(rows)
+  const figures = {
+    'claim.channelsPerTx': channelsPerTx,
+    'claim.gasPerChannel': gasPerChannel,
+    'credit.gasPerCreator': gasPerCreator,
+    'credit.gasPerNewCreator': gasPerNewCreator,
+  }
+  for (const [name, value] of Object.entries(figures))
+    printLine({ name, value, ...rows }, `${value}`)
 }
 
 async function measureAll(these: readonly Benchmark[], bareVerifyRate: number) {

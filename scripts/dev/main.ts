@@ -98,7 +98,7 @@ async function run({ once: single, json, plant }: Options): Promise<number> {
     folder,
     walletNames: ['you', ...roundWallets],
     withBank,
-    hubSettings: { JANDON_CLAIM_MAX_AGE_MS: String(claimAfterMs) },
+    hubSettings: { JANDON_CLAIM_MAX_AGE_MS: String(claimAfterMs), JANDON_CREDIT_AT: '0' },
     onStep: tell,
   })
   try {

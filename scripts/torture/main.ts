@@ -2,6 +2,8 @@
 // when it did nothing. With a planted bug it must fail; with all of them it fails unless each was found.
 
 import { parseArgs } from 'node:util'
+import { transactionPlants } from './chain/plants.ts'
+import { torturePlantedTransactions, tortureTransactions } from './chain/transactions.ts'
 import {
   defaultRuns,
   type Findings,
@@ -20,11 +22,13 @@ const help = `usage: npm run torture -- [options]
 
   --only <name>    contracts (default): the contracts in Solidity and against the model; model: the second half alone;
                    hub: histories with crashes, a failing disk, damage; restores: hubs lost and restored;
-                   webhooks: deliveries with crashes; load: honest fans beside attacks, overload, thousands of viewers
+                    webhooks: deliveries with crashes; load: honest fans beside attacks, overload, thousands of viewers
+                   webhooks: deliveries with crashes; chain: transactions that are lost, dropped, killed and priced out, and
+                   settlements with poison in them
   --seed <n>       where randomness begins; printed, so that a run can be repeated
   --runs <n>       contracts: hundreds of calls for each invariant (default ${defaultRuns})
   --rounds <n>     restores: in each the hub is lost three times (default ${defaultRounds})
-  --seeds <n>      hub: how many seeds (default 10)
+  --seeds <n>      hub, chain: how many seeds (default 10)
   --events <n>     webhooks: events to deliver (default 100000)
   --kills <n>      webhooks: kills of the hub (default 100)
   --dead <n>       webhooks: endpoints that never answer (default 1000)
@@ -33,7 +37,7 @@ const help = `usage: npm run torture -- [options]
   --phases <n>     load: how often each phase is measured; medians are judged (default 3)
   --connections <n>  load: slow connections (default 10000)
   --viewers <n>    load: viewers of one creator (default 5000)
-  --plant <bug>    puts a named bug in, or all of them in turn; the campaign must find it (contracts, hub, restores)
+  --plant <bug>    puts a named bug in, or all of them in turn; the campaign must find it (contracts, hub, restores, chain)
   --help           print this
 `
 
@@ -99,6 +103,11 @@ const campaigns: { [name: string]: Campaign } = {
         judge: true,
         only: values.part,
       }),
+  },
+  chain: {
+    plants: Object.keys(transactionPlants),
+    torture: () => tortureTransactions({ seed, seeds }),
+    torturePlanted: (plant) => torturePlantedTransactions(plant, seed),
   },
   webhooks: {
     plants: [],

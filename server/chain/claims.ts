@@ -1,11 +1,11 @@
-// Settling: what was charged on many channels is claimed, settled and credited to creators in one transaction (R4).
+// Settling: what was charged on many channels is claimed, settled and credited to creators in one transaction (R4), when policy
+// says so or the operator asks.
 
-import type { Address, Hex, PublicClient } from 'viem'
-import { encodeFunctionData } from 'viem'
-import { creatorVaultAbi, hubAccountAbi, paymentChannelsAbi } from '#protocol/abi.ts'
+import type { Address, PublicClient } from 'viem'
+import { larger } from '#protocol/amount.ts'
 import { HubError } from '#protocol/errors.ts'
-import { packClaims } from '#protocol/packed-claim.ts'
-import type { CeilingProof, Channel, TicksProof, VoucherProof } from '../channels/channel.ts'
+import type { ClaimPlan } from '#protocol/messages/claims.ts'
+import type { CeilingProof, Channel } from '../channels/channel.ts'
 import type { ChannelRegistry } from '../channels/registry.ts'
 import type { VaultAccounts } from '../creators/vault-accounts.ts'
 import { accounts } from '../ledger/accounts.ts'
@@ -13,37 +13,36 @@ import type { Balances } from '../ledger/entry.ts'
 import { balanceOf } from '../ledger/entry.ts'
 import type { GroupLog } from '../store/group-log.ts'
 import type { Database } from '../store/table.ts'
-import { sortable, table } from '../store/table.ts'
+import { createAges } from './ages.ts'
+import { planView } from './claim-plan.ts'
+import { createCreditRequests } from './credit-requests.ts'
 import type { Deployment } from './deployment.ts'
+import type { Extent } from './drafts.ts'
+import { createDrafts, isEmptyDraft, nothingBusy } from './drafts.ts'
 import type { Follower } from './follower.ts'
+import type { SetAside } from './set-aside.ts'
+import { createSetAsides } from './set-aside.ts'
+import type { ShownClaim } from './settlement-call.ts'
+import { claimCalls, creditCall, runCall } from './settlement-call.ts'
+import type { Busy, Draft, PlanDeps } from './settlement-plan.ts'
+import type { ClaimReason, DecidedClaim, SettlementPolicy } from './settlement-policy.ts'
+import type { InFlight, Settlement, SettlementDraft } from './settlements.ts'
+import { createSettlements } from './settlements.ts'
 import type { Transactions } from './transactions.ts'
 
-/** A settlement that was sent: how many channels it claims, what they add up to, and whom it credits. */
-export type Settlement = {
-  transaction: Hex
-  token: Address
-  channels: number
-  claimed: bigint
-  credited: { account: Address; amount: bigint }[]
-  at: number
-  state: 'sent' | 'done' | 'failed'
-}
-
-const settlementRows = table<Settlement>('settlement')
-
-/** Bounds of one transaction, by measured gas: a claim of ticks costs up to 140,000 for its hashes. */
-const rowsPerTransaction = { claims: 100, tickClaims: 16, credits: 100 }
-
 export type Claims = {
-  /** Settles everything that can be settled now; answers with the transactions, mined and booked. */
-  settle(): Promise<Settlement[]>
-  /** Whether policy says that it is time: enough money at risk, or the oldest of it too old. */
-  isDue(): boolean
+  /** Settles everything that can be settled now; answers when the transactions are mined and booked. */
+  settle(): Promise<{ settlements: Settlement[]; setAside: SetAside[] }>
+  /** Sends what policy says is due, and does not wait for its end. */
+  settleDue(): Promise<void>
+  /** What would be sent now and why, if it were asked for or left to policy. */
+  plan(extent: Extent): Promise<ClaimPlan>
+  /** Takes note that a creator wants to be credited now. @throws HubError `credit_too_small` */
+  request(account: Address): Promise<void>
+  /** Goes on with settlements that were on their way when the hub stopped. */
+  resume(): Promise<void>
   list(limit: number): Promise<Settlement[]>
 }
-
-/** When to settle: as soon as this much of a token is unclaimed, or after this long. Base units; milliseconds. */
-export type ClaimPolicy = { amountAtRisk: bigint; maxAgeMs: number }
 
 export type ClaimDeps = {
   db: Database
@@ -53,281 +52,227 @@ export type ClaimDeps = {
   channels: ChannelRegistry
   vaultAccounts: VaultAccounts
   balances: Balances
-  /** What a claim on a channel shows. */
-  proofOf: (channel: Channel) => CeilingProof
+  /** What a claim on a channel shows; nothing if the stored proof is not its payer's. */
+  proofOf: (channel: Channel) => CeilingProof | undefined
   transactions: Transactions
   follower: Follower
   feeAccount: Address
-  policy: ClaimPolicy
+  policy: SettlementPolicy
+  /** How much gas a settlement may use, and what may be paid for a unit, in wei. */
+  limits: { gasPerTransaction: bigint; budgetPerGas: bigint }
   /** Whether creators may be credited; until then only claims are made, which move money toward the vault. */
   mayCredit: () => boolean
   now: () => number
+  background: (name: string, work: () => Promise<void>) => void
+  /** Hears of each settlement that ended. */
+  onSettled?: (settlement: Settlement) => void
+  /** Hears of each channel whose claim the chain does not take. */
+  onSetAside?: (aside: SetAside) => void
 }
 
-type Credit = { account: Address; amount: bigint }
+/** Settlements that may be on their way at once. */
+const maxInFlight = 8
 
-/** A channel with the voucher that its claim shows. */
-type ShownChannel = Channel & { proof: VoucherProof }
+/** A settlement that failed is followed by a pause, twice as long after each further one. Milliseconds. */
+const pauseAfterFailure = { first: 30_000, longest: 3_600_000 }
 
-type Plan = { token: Address; claims: Channel[]; claimed: bigint; credits: Credit[] }
+/** Policy rests so many times as long as it looked, so that very many channels do not keep it busy all the time. Milliseconds. */
+const restPerLook = { times: 5, longest: 5_000 }
+
+/** Before a withdrawal can be finalised by so much, in milliseconds, its claim should be mined. */
+const safetyMs = 3_600_000
 
 export function createClaims(deps: ClaimDeps): Claims {
-  const { db, deployment, balances, now, policy } = deps
-  let running: Promise<Settlement[]> | undefined
-  let unclaimedSince: number | undefined
+  const { deployment, policy, limits, transactions, vaultAccounts, now } = deps
+  const { onSettled = () => undefined, onSetAside = () => undefined } = deps
+  const setAsides = createSetAsides({ channels: deps.channels, onSetAside })
+  const planDeps: PlanDeps = {
+    ...deps,
+    ages: createAges(deps),
+    requests: createCreditRequests(deps),
+    gasPerTransaction: limits.gasPerTransaction,
+  }
+  const trial = { chain: deps.chain, deployment, sender: transactions.sender }
+  const { budgetPerGas } = limits
+  const drafts = createDrafts({ ...deps, ...planDeps, trial, setAsides, budgetPerGas })
+  const settlements = createSettlements({ ...deps, onEnd })
+  let failures = 0
+  let pausedUntil = 0
+  let line: Promise<unknown> = Promise.resolve()
 
   return {
-    settle() {
-      running ??= settleAll(deps).finally(() => {
-        running = undefined
-        unclaimedSince = undefined
+    async settle() {
+      const ended: Settlement[] = []
+      let tried = nothingBusy
+      for (;;) {
+        await settlements.resume()
+        const flights = new Set(settlements.inFlight())
+        tried = await inLine(() => sendAll('all', tried, (sent) => flights.add(sent)))
+        ended.push(...(await Promise.all([...flights].map(({ done }) => done))))
+        const isOver = flights.size === 0 || ended.some(({ state }) => state === 'failed')
+        if (isOver) return { settlements: ended, setAside: setAsides.list() }
+      }
+    },
+    async settleDue() {
+      const began = now()
+      if (began < pausedUntil) return
+      await inLine(() => sendAll('due', nothingBusy))
+      pausedUntil = Math.max(pausedUntil, now() + restAfter(now() - began))
+    },
+    plan: (extent) => inLine(() => planAll(extent)),
+    async request(account) {
+      const owed = deployment.tokens.map(({ address: token }) => {
+        const amount = -balanceOf(deps.balances, accounts.creator(account), token)
+        return { token, amount }
       })
-      return running
+      const enough = owed.filter(({ amount }) => amount > 0n && amount >= policy.creditMinimum)
+      if (enough.length === 0) throw creditTooSmall(owed, policy)
+      for (const { token } of enough) await planDeps.requests.add({ token, account })
     },
-    isDue() {
-      const atRisk = deployment.tokens.map(({ address }) => unclaimedOf(balances, address))
-      if (atRisk.every((amount) => amount === 0n)) return false
-      unclaimedSince ??= now()
-      return (
-        atRisk.some((amount) => amount >= policy.amountAtRisk) ||
-        now() - unclaimedSince >= policy.maxAgeMs
-      )
-    },
-    async list(limit) {
-      return (await settlementRows.list(db, { limit, reverse: true })).map(({ value }) => value)
-    },
+    resume: settlements.resume,
+    list: settlements.list,
   }
-}
 
-async function settleAll(deps: ClaimDeps): Promise<Settlement[]> {
-  const done: Settlement[] = []
-  const refused: HubError[] = []
-  for (const { address } of deps.deployment.tokens)
-    done.push(...(await settleToken(deps, address, refused)))
-  const [first] = refused
-  if (first) throw first
-  return done
-}
-
-/**
- * One transaction after the other until nothing is left to settle in a token, or one fails. Unlike a packed row, a claim of
- * ticks that the chain refuses takes the others of its transaction with it: then they go one by one, and what is refused
- * alone is left out and told at the end.
- */
-async function settleToken(
-  deps: ClaimDeps,
-  token: Address,
-  refused: HubError[],
-): Promise<Settlement[]> {
-  const done: Settlement[] = []
-  const tried = new Set<string>()
-  let { tickClaims } = rowsPerTransaction
-  while (done.at(-1)?.state !== 'failed') {
-    const plan = planSettlement(deps, token, { tried, tickClaims })
-    if (plan.claims.length === 0 && plan.credits.length === 0) break
-    const outcome = await trySettling(deps, plan)
-    if (!(outcome instanceof HubError)) done.push(outcome)
-    else if (plan.claims.length === 1) refused.push(outcome)
-    if (outcome instanceof HubError && plan.claims.length > 1) tickClaims = 1
-    else markTried(plan, outcome, tried)
+  /** One look at a time: what one sends is busy for the next. */
+  function inLine<T>(work: () => Promise<T>): Promise<T> {
+    const done = line.then(work)
+    line = done.catch(() => undefined)
+    return done
   }
-  return done
-}
 
-/** What was settled is not tried again; of a refused claim only the claim is not, as its credits may go with another. */
-function markTried({ claims, credits }: Plan, outcome: Settlement | HubError, tried: Set<string>) {
-  for (const { id } of claims) tried.add(id)
-  if (outcome instanceof HubError) return
-  for (const { account } of credits) tried.add(account)
-}
-
-/** Settles a plan, or answers with the chain's refusal of its claims of ticks. */
-async function trySettling(deps: ClaimDeps, plan: Plan): Promise<Settlement | HubError> {
-  try {
-    return await settlePlan(deps, plan)
-  } catch (cause) {
-    if (isRefusedTicks(plan, cause)) return cause
-    throw cause
+  function onEnd(settlement: Settlement) {
+    const { state, skipped, transaction } = settlement
+    if (state === 'failed') {
+      const pause = pauseAfterFailure.first * 2 ** failures
+      pausedUntil = now() + Math.min(pause, pauseAfterFailure.longest)
+      failures += 1
+    } else failures = 0
+    const reason = `skipped by transaction ${transaction}`
+    for (const channelId of skipped) setAsides.add({ channelId, reason })
+    onSettled(settlement)
   }
-}
 
-function isRefusedTicks({ claims }: Plan, cause: unknown): cause is HubError {
-  return claims.some(isOfTicks) && cause instanceof HubError && cause.code === 'chain_refused'
-}
-
-/**
- * Which channels to claim and whom to credit, of those not yet `tried` in this run: a row that the chain skips is not sent
- * again and again. Claims of ticks come when no packed ones are left. Credits never exceed what the claims bring and the vault
- * holds free.
- */
-function planSettlement(
-  deps: ClaimDeps,
-  token: Address,
-  { tried, tickClaims }: { tried: ReadonlySet<string>; tickClaims: number },
-): Plan {
-  const { channels, balances, deployment } = deps
-  const claimable = [...channels.all()]
-    .filter((channel) => channel.config.token === token && !tried.has(channel.id))
-    .filter((channel) => isClaimable(channel, deployment))
-    .sort((a, b) => compare(b.charged - b.totalClaimed, a.charged - a.totalClaimed))
-  const packed = claimable.filter((channel) => !isOfTicks(channel))
-  const claims =
-    packed.length > 0 ? packed.slice(0, rowsPerTransaction.claims) : claimable.slice(0, tickClaims)
-  const claimed = claims.reduce((sum, channel) => sum + claimOf(channel) - channel.totalClaimed, 0n)
-  const book = (account: string) => balanceOf(balances, account, token)
-  const free = book(accounts.vault) + book(accounts.claimed) + suspended(balances, token) + claimed
-  const credits = deps.mayCredit() ? planCredits(deps, { token, free, tried }) : []
-  return { token, claims, claimed, credits }
-}
-
-/** What is in suspense and not to be given away: foreign money, less what the vault credited for tips that the books lost. */
-function suspended(balances: Balances, token: Address): bigint {
-  const prefix = `${token}|${accounts.suspense}`
-  let sum = 0n
-  for (const [key, amount] of balances) if (key.startsWith(prefix)) sum += amount
-  return sum
-}
-
-function planCredits(
-  { balances, feeAccount }: ClaimDeps,
-  { token, free, tried }: { token: Address; free: bigint; tried: ReadonlySet<string> },
-): Credit[] {
-  const prefix = `${token}|creator:`
-  const creators = [...balances]
-    .filter(([key, amount]) => key.startsWith(prefix) && amount < 0n)
-    .map(([key, amount]) => ({ account: key.slice(prefix.length) as Address, amount: -amount }))
-  const fees = { account: feeAccount, amount: -balanceOf(balances, accounts.fees, token) }
-  let left = free
-  const credits: Credit[] = []
-  for (const credit of [...creators, fees]) {
-    if (tried.has(credit.account)) continue
-    if (credit.amount <= 0n || credit.amount > left) continue
-    if (credits.length === rowsPerTransaction.credits) break
-    left -= credit.amount
-    credits.push(credit)
+  /** Sends settlements until nothing is left beside what was tried, or enough is on its way. Answers what was tried by then. */
+  async function sendAll(
+    extent: Extent,
+    before: Busy,
+    onSent: (flight: InFlight) => void = () => undefined,
+  ): Promise<Busy> {
+    await settlements.resume()
+    let tried = before
+    for (const { address: token } of deployment.tokens)
+      tried = await sendToken({ token, extent }, tried, onSent)
+    return tried
   }
-  return credits
-}
 
-async function settlePlan(deps: ClaimDeps, plan: Plan): Promise<Settlement> {
-  const { db, log, transactions, follower, now, deployment } = deps
-  const purpose = `settle ${plan.claims.length} channels, credit ${plan.credits.length} accounts`
-  const place = `${sortable(now())}/${plan.token}`
-  const settlement: Omit<Settlement, 'transaction'> = {
-    token: plan.token,
-    channels: plan.claims.length,
-    claimed: plan.claimed,
-    credited: plan.credits,
-    at: now(),
-    state: 'sent',
+  async function sendToken(
+    { token, extent }: { token: Address; extent: Extent },
+    before: Busy,
+    onSent: (flight: InFlight) => void,
+  ): Promise<Busy> {
+    let tried = before
+    while (settlements.inFlight().length < maxInFlight) {
+      const busy = busyWith(settlements.inFlight(), token)
+      const next = await drafts.next(token, { extent, busy: joined(tried, busy) })
+      if (!next) break
+      tried = without(next.tried, busy)
+      if (!isEmptyDraft(next.draft)) onSent(await send(next.draft, next.shown))
+    }
+    return tried
   }
-  const call = { to: deployment.hubAccount, data: encodeSettlement(deps, plan), purpose }
-  const transaction = await transactions.send(call, (hash) => [
-    settlementRows.put(place, { ...settlement, transaction: hash }),
-  ])
-  const receipt = await transactions.mined(transaction)
-  await follower.reached(receipt.blockNumber)
-  const state = receipt.status === 'success' ? 'done' : 'failed'
-  const final: Settlement = { ...settlement, transaction, state }
-  if (settlementRows.get(db, place)) await log.commit({ rows: [settlementRows.put(place, final)] })
-  return final
-}
 
-function encodeSettlement(
-  { deployment, vaultAccounts, log, proofOf }: ClaimDeps,
-  { token, claims, credits }: Plan,
-): Hex {
-  const shown = claims.map((channel) => ({ channel, proof: proofOf(channel) }))
-  const ticks = shown.flatMap(({ channel, proof }) =>
-    proof.kind === 'ticks' ? [encodeTickClaim(channel, proof)] : [],
-  )
-  const packed = shown.flatMap(({ channel, proof }) =>
-    proof.kind === 'voucher' ? [{ ...channel, proof }] : [],
-  )
-  const calls = [
-    ...ticks,
-    ...[...groupByTerms(packed)].map((group) => encodeClaim(group, deployment)),
-  ]
-  if (credits.length > 0) {
+  async function send(
+    { token, claims, credits }: Draft,
+    shown: readonly ShownClaim[],
+  ): Promise<InFlight> {
     const rows = credits.map(({ account, amount }) => ({
       account,
       credited: vaultAccounts.get(token, account).credited + amount,
     }))
-    const data = encodeFunctionData({
-      abi: creatorVaultAbi,
-      functionName: 'credit',
-      args: [token, rows, log.head().hash],
+    const journal = deps.log.head().hash
+    const credit = rows.length > 0 ? [creditCall(deployment, { token, rows, journal })] : []
+    const draft: SettlementDraft = {
+      token,
+      channels: shown.length,
+      claimed: shown.reduce((sum, { channel, total }) => sum + total - channel.totalClaimed, 0n),
+      credited: credits.map(({ account, amount }) => ({ account, amount })),
+      reasons: countReasons(claims),
+    }
+    return settlements.send(draft, {
+      channels: shown.map(({ channel }) => channel.id),
+      to: deployment.hubAccount,
+      data: runCall([...claimCalls(shown, deployment), ...credit]),
+      deadline: deadlineOf(shown, now()),
     })
-    calls.push({ target: deployment.vault, data })
   }
-  return encodeFunctionData({ abi: hubAccountAbi, functionName: 'run', args: [calls] })
+
+  async function planAll(extent: Extent): Promise<ClaimPlan> {
+    await settlements.resume()
+    const flights = settlements.inFlight()
+    const moment = await drafts.moment(extent)
+    const plans = []
+    for (const { address: token } of deployment.tokens) {
+      const of = { extent, busy: busyWith(flights, token), limit: maxInFlight }
+      plans.push({ token, ...(await drafts.plan(token, of)) })
+    }
+    const setAside = setAsides.list()
+    return planView(planDeps, { plans, moment, inFlight: flights.length, setAside })
+  }
 }
 
-function encodeTickClaim(
-  channel: Channel,
-  { commitment: terms, signature, ticks, preimage }: TicksProof,
-): { target: Address; data: Hex } {
-  const { config, contract } = channel
-  const totalClaimed = claimOf(channel)
-  const data = encodeFunctionData({
-    abi: paymentChannelsAbi,
-    functionName: 'claimTicks',
-    args: [{ channel: config, terms, signature, preimage, ticks, totalClaimed }],
-  })
-  return { target: contract, data }
+function restAfter(lookedMs: number): number {
+  return Math.min(lookedMs * restPerLook.times, restPerLook.longest)
 }
 
-function encodeClaim(
-  channels: readonly ShownChannel[],
-  deployment: Deployment,
-): { target: Address; data: Hex } {
-  const [first] = channels
-  if (!first) throw new Error('a claim without channels')
-  const rows = channels.map((channel) => ({
-    ...channel.config,
-    ...channel.proof,
-    claim: claimOf(channel),
-  }))
-  const { token, withdrawDelay } = first.config
-  const data = encodeFunctionData({
-    abi: paymentChannelsAbi,
-    functionName: 'claimPacked',
-    args: [deployment.vault, deployment.hubAccount, token, withdrawDelay, packClaims(rows)],
-  })
-  return { target: first.contract, data }
-}
-
-/** A packed claim holds channels of one contract and one withdraw delay. */
-function groupByTerms(channels: readonly ShownChannel[]): Iterable<ShownChannel[]> {
-  return Map.groupBy(
-    channels,
-    ({ contract, config }) => `${contract}/${config.withdrawDelay}`,
-  ).values()
-}
-
-/** What to claim up to: what was charged (R4), and never above what is in escrow. */
-function claimOf({ charged, balance }: Channel): bigint {
-  return charged < balance ? charged : balance
-}
-
-function isOfTicks({ proof }: Channel): boolean {
-  return proof?.kind === 'ticks'
-}
-
-function isClaimable(channel: Channel, { channels }: Deployment): boolean {
-  return (
-    channel.contract === channels &&
-    channel.proof !== undefined &&
-    claimOf(channel) > channel.totalClaimed
+/** What is on its way in a token. */
+function busyWith(flights: readonly InFlight[], token: Address): Busy {
+  const ours = flights.filter(({ settlement }) => settlement.token === token)
+  const beyond = ours.map(({ settlement: { credited, claimed } }) =>
+    larger(credited.reduce((sum, { amount }) => sum + amount, 0n) - claimed, 0n),
   )
+  return {
+    channels: new Set(ours.flatMap(({ channels }) => channels)),
+    accounts: new Set(
+      ours.flatMap(({ settlement }) => settlement.credited.map(({ account }) => account)),
+    ),
+    spent: beyond.reduce((sum, amount) => sum + amount, 0n),
+  }
 }
 
-/** Σ (charged − claimed): what the books say that channels owe. */
-function unclaimedOf(balances: Balances, token: Address): bigint {
-  return balanceOf(balances, accounts.channels, token)
+function joined(tried: Busy, flying: Busy): Busy {
+  return {
+    channels: new Set([...tried.channels, ...flying.channels]),
+    accounts: new Set([...tried.accounts, ...flying.accounts]),
+    spent: flying.spent,
+  }
 }
 
-function compare(a: bigint, b: bigint): number {
-  if (a === b) return 0
-  return a < b ? -1 : 1
+/** What was tried itself: what was on its way meanwhile may be looked at again when it has ended. */
+function without(all: Busy, flying: Busy): Busy {
+  return {
+    channels: new Set([...all.channels].filter((id) => !flying.channels.has(id))),
+    accounts: new Set([...all.accounts].filter((account) => !flying.accounts.has(account))),
+    spent: 0n,
+  }
+}
+
+function countReasons(claims: readonly DecidedClaim[]): { [R in ClaimReason]?: number } {
+  const counts: { [R in ClaimReason]?: number } = {}
+  for (const { reason } of claims) counts[reason] = (counts[reason] ?? 0) + 1
+  return counts
+}
+
+/** When the first withdrawal among the claimed channels can be finalised, less a margin; nothing when none is pending. */
+function deadlineOf(claims: readonly ShownClaim[], now: number): number | undefined {
+  const ends = claims.flatMap(({ channel: { pendingWithdrawal } }) =>
+    pendingWithdrawal ? [Number(pendingWithdrawal.finalizeAfter) * 1_000 - safetyMs] : [],
+  )
+  return ends.length === 0 ? undefined : Math.max(now, Math.min(...ends))
+}
+
+function creditTooSmall(owed: readonly { amount: bigint }[], { creditMinimum }: SettlementPolicy) {
+  const most = owed.reduce((max, { amount }) => larger(amount, max), 0n)
+  const values = { owed: most, minimum: creditMinimum }
+  const detail = `${most} is owed, a credit of its own begins at ${creditMinimum}`
+  return new HubError('credit_too_small', detail, { values })
 }

@@ -5,6 +5,7 @@ import type { Abi, Address, Hex, PublicClient } from 'viem'
 import {
   BaseError,
   createPublicClient,
+  encodeAbiParameters,
   encodeErrorResult,
   encodeFunctionData,
   HttpRequestError,
@@ -23,11 +24,18 @@ import { startPart } from '../../scripts/world/process.ts'
 import { table } from '../store/table.ts'
 import type { Disk } from '../testing/disk.ts'
 import { heldDoor, openDisk, openLog, settleTurns, withDoor } from '../testing/disk.ts'
-import { asRefusal, createTransactions, describeRevert } from './transactions.ts'
+import { asRefusal, describeRevert } from './revert.ts'
+import type { TransactionDeps } from './transactions.ts'
+import { createTransactions, defaultFees } from './transactions.ts'
 
-type Sent = { nonce: number; raw: Hex; hash: Hex; state: 'signed' | 'mined'; purpose: string }
+type Sent = {
+  nonce: number
+  attempts: { raw: Hex; hash: Hex; kind: string; maxFeePerGas: bigint }[]
+  outcome?: { status: string }
+}
 
-const sentRows = table<Sent>('transaction')
+const openRows = table<Sent>('transaction-open')
+const endedRows = table<Sent>('transaction')
 const causes = table<Hex>('cause')
 const chainScript = fileURLToPath(new URL('../../scripts/world/chain.ts', import.meta.url))
 const artifact = new URL(
@@ -106,13 +114,25 @@ describe('createTransactions', () => {
   }
 
   /** As after a start: a log and transactions over what is on disk. */
-  async function start(chain: PublicClient = clientWith(), db = disk.db, patienceMs = 30_000) {
+  async function start(
+    chain: PublicClient = clientWith(),
+    db = disk.db,
+    changes: Partial<TransactionDeps> = {},
+  ) {
     const { log } = await openLog(db)
-    return createTransactions({ db, log, chain, account, chainId: hardhat.id, patienceMs })
+    return createTransactions({ db, log, chain, account, chainId: hardhat.id, ...changes })
   }
 
   const cut = () => Promise.reject(new HttpRequestError({ url: part.url, details: 'cut off' }))
-  const stored = async () => (await sentRows.list(disk.db)).map(({ value }) => value)
+  /** Every nonce that was given away, with its first signature and its end if it has one. */
+  const stored = async () => {
+    const rows = [...(await endedRows.list(disk.db)), ...(await openRows.list(disk.db))]
+    return rows.map(({ value: { nonce, attempts, outcome } }) => {
+      const [first] = attempts
+      assert.ok(first)
+      return { nonce, attempts, raw: first.raw, hash: first.hash, state: outcome?.status ?? 'open' }
+    })
+  }
   const countOf = (blockTag: 'latest' | 'pending') =>
     world.getTransactionCount({ address: account.address, blockTag })
   const minted = () =>
@@ -130,7 +150,7 @@ describe('createTransactions', () => {
         const [row] = await stored()
         assert.ok(row)
         assert.equal(row.raw, raw)
-        assert.equal(row.state, 'signed')
+        assert.equal(row.state, 'open')
         assert.equal(row.nonce, parseTransaction(raw).nonce)
         assert.equal(causes.get(disk.db, 'why'), row.hash)
         seen.push(raw)
@@ -145,7 +165,7 @@ describe('createTransactions', () => {
       assert.equal((await transactions.mined(hash)).status, 'success')
       assert.deepEqual(
         (await stored()).map(({ state }) => state),
-        ['mined'],
+        ['success'],
       )
     })
 
@@ -249,19 +269,19 @@ describe('createTransactions', () => {
         (await stored()).map(({ nonce }) => nonce),
         [0, 1],
       )
-      await transactions.resume()
+      await transactions.tick()
       for (const hash of [first, second]) await transactions.mined(hash)
       assert.equal(await countOf('latest'), 2)
       assert.equal(await minted(), before + 30n)
     })
   })
 
-  describe('resume', () => {
+  describe('tick', () => {
     it('sends the same bytes after a restart, with one effect (R12)', async () => {
       const before = await minted()
       const hash = await (await start(clientWith(cut))).send(callOf(token, { amount: 50n }))
       const [row] = await stored()
-      assert.deepEqual([row?.hash, row?.state], [hash, 'signed'])
+      assert.deepEqual([row?.hash, row?.state], [hash, 'open'])
       assert.equal(await countOf('pending'), 0)
 
       const resent: Hex[] = []
@@ -270,12 +290,12 @@ describe('createTransactions', () => {
         return pass()
       })
       const again = await start(client, await disk.reopen())
-      await again.resume()
+      await again.tick()
       assert.deepEqual(resent, [row?.raw])
       assert.equal((await again.mined(hash)).status, 'success')
 
       const third = await start(client, await disk.reopen())
-      await third.resume()
+      await third.tick()
       assert.equal(resent.length, 1, 'what was seen mined is not sent again')
       assert.equal(await countOf('latest'), 1)
       assert.equal(await minted(), before + 50n)
@@ -287,14 +307,14 @@ describe('createTransactions', () => {
       await world.waitForTransactionReceipt({ hash })
       assert.deepEqual(
         (await stored()).map(({ state }) => state),
-        ['signed'],
+        ['open'],
       )
       const resent: Hex[] = []
       const client = clientWith((raw, pass) => {
         resent.push(raw)
         return pass()
       })
-      await (await start(client, await disk.reopen())).resume()
+      await (await start(client, await disk.reopen())).tick()
       assert.deepEqual(resent, [])
       assert.equal(await minted(), before + 50n)
     })
@@ -307,7 +327,7 @@ describe('createTransactions', () => {
       })
       const hash = await (await start(lost)).send(callOf(token, { amount: 50n }))
       const transactions = await start(clientWith(), await disk.reopen())
-      await Promise.all([transactions.resume(), transactions.resume()])
+      await Promise.all([transactions.tick(), transactions.tick()])
       assert.equal((await transactions.mined(hash)).status, 'success')
       assert.equal(await countOf('latest'), 1)
       assert.equal(await minted(), before + 50n)
@@ -323,7 +343,7 @@ describe('createTransactions', () => {
         return pass()
       })
       const transactions = await start(client, await disk.reopen())
-      await transactions.resume()
+      await transactions.tick()
       assert.deepEqual(resent, hashes)
       for (const hash of hashes) await transactions.mined(hash)
       assert.equal(await countOf('latest'), 3)
@@ -338,7 +358,9 @@ describe('createTransactions', () => {
         attempts += 1
         return isCut ? cut() : pass()
       })
-      const transactions = await start(client, disk.db, 200)
+      const transactions = await start(client, disk.db, {
+        fees: { ...defaultFees, patienceMs: 200 },
+      })
       const before = await minted()
       const hash = await transactions.send(callOf(token))
       const waiting = transactions.mined(hash)
@@ -362,6 +384,281 @@ describe('createTransactions', () => {
       transactions.stop()
       await over
       await assert.rejects(transactions.mined(hash), /the hub is stopping/)
+    })
+  })
+
+  describe('a price that rises', () => {
+    /** What offers more at once, so that no test waits. */
+    const eager = { ...defaultFees, patienceMs: 0, deadlineMs: 1_000_000, passedOver: 1n }
+
+    beforeEach(() => world.setAutomine(false))
+    afterEach(async () => {
+      await world.setAutomine(true)
+      await world.mine({ blocks: 1 })
+      await world.setNextBlockBaseFeePerGas({ baseFeePerGas: 1_000_000_000n })
+      await world.mine({ blocks: 1 })
+    })
+
+    /** Blocks of a price, so that what offers less is left out. */
+    async function blocksAt(baseFeePerGas: bigint, count = 1) {
+      for (let mined = 0; mined < count; mined += 1) {
+        await world.setNextBlockBaseFeePerGas({ baseFeePerGas })
+        await world.mine({ blocks: 1 })
+      }
+    }
+
+    it('is followed under the same nonce, by an eighth at least, with every signature on disk (R12)', async () => {
+      let time = 1_000_000
+      const before = await minted()
+      const transactions = await start(clientWith(), disk.db, { fees: eager, now: () => time })
+      const hash = await transactions.send(callOf(token, { amount: 5n }))
+      const [sent] = await stored()
+      assert.ok(sent)
+      const [{ maxFeePerGas: first } = { maxFeePerGas: 0n }] = sent.attempts
+      await transactions.tick()
+      await blocksAt(first * 20n)
+      assert.equal(await countOf('latest'), 0)
+      time += 500_000
+      await transactions.tick()
+      const [replaced] = await stored()
+      assert.equal(replaced?.attempts.length, 2)
+      const second = replaced?.attempts[1]?.maxFeePerGas ?? 0n
+      assert.ok(second * 8n >= first * 9n, `${second} after ${first}`)
+      assert.deepEqual(transactions.waiting().replacements, 1)
+      await blocksAt(first * 20n)
+      const outcome = await transactions.mined(hash)
+      assert.equal(outcome.status, 'success')
+      assert.equal(outcome.hash, replaced?.attempts[1]?.hash)
+      assert.ok(transactions.isOurs(outcome.hash))
+      assert.equal(transactions.firstHash(outcome.hash), hash)
+      assert.deepEqual(await transactions.mined(outcome.hash), outcome)
+      assert.equal(await countOf('latest'), 1)
+      assert.equal(await minted(), before + 5n)
+    })
+
+    it('is followed to the budget and no further, and reaches it by the deadline (R12)', async () => {
+      let time = 1_000_000
+      const budgetPerGas = 30_000_000_000n
+      const fees = { ...eager, budgetPerGas }
+      const transactions = await start(clientWith(), disk.db, { fees, now: () => time })
+      await transactions.send(callOf(token))
+      await transactions.tick()
+      for (let block = 1; block <= 12; block += 1) {
+        await blocksAt(budgetPerGas * 10n)
+        time += 100_000
+        await transactions.tick()
+      }
+      const [sent] = await stored()
+      const bids = sent?.attempts.map(({ maxFeePerGas }) => maxFeePerGas) ?? []
+      assert.ok(bids.length > 3, `${bids}`)
+      assert.equal(bids.at(-1), budgetPerGas)
+      for (const [index, bid] of bids.entries()) {
+        const last = bids[index - 1]
+        if (last !== undefined) assert.ok(bid * 8n >= last * 9n, `${bid} after ${last}`)
+      }
+      await blocksAt(budgetPerGas / 2n)
+      assert.equal(await countOf('latest'), 1)
+    })
+
+    it('is followed from where a crash left off (R12)', async () => {
+      let time = 1_000_000
+      const changes = { fees: eager, now: () => time }
+      const first = await start(clientWith(), disk.db, changes)
+      const hash = await first.send(callOf(token))
+      await first.tick()
+      const [sent] = await stored()
+      const bid = sent?.attempts[0]?.maxFeePerGas ?? 0n
+      await blocksAt(bid * 4n)
+      time += 200_000
+      await first.tick()
+      const again = await start(clientWith(), await disk.reopen(), changes)
+      await again.tick()
+      await again.tick()
+      await blocksAt(bid * 8n)
+      time += 200_000
+      await again.tick()
+      const [replaced] = await stored()
+      const bids = replaced?.attempts.map(({ maxFeePerGas }) => maxFeePerGas) ?? []
+      assert.equal(bids.length, 3)
+      assert.deepEqual(
+        bids,
+        bids.toSorted((a, b) => Number(a - b)),
+      )
+      await blocksAt(bid)
+      assert.equal((await again.mined(hash)).status, 'success')
+      assert.equal(await countOf('latest'), 1)
+    })
+
+    it('ends in a cancellation when the call would revert by now (R12)', async () => {
+      let time = 1_000_000
+      await world.setAutomine(true)
+      const mint = { functionName: 'mint', args: [account.address, 9n] } as const
+      await world.mine({ blocks: 1 })
+      const funded = await start()
+      const data = encodeFunctionData({ abi: testTokenAbi, ...mint })
+      await funded.mined(await funded.send({ to: token, data, purpose: 'mint' }))
+      await world.setAutomine(false)
+      const changes = { fees: eager, now: () => time }
+      const transactions = await start(clientWith(), await disk.reopen(), changes)
+      const hash = await transactions.send(callOf(token, { amount: 9n, fails: true }))
+      await transactions.tick()
+      const [, sent] = await stored()
+      const bid = sent?.attempts[0]?.maxFeePerGas ?? 0n
+      await emptyAccount()
+      await blocksAt(bid * 4n)
+      time += 500_000
+      await transactions.tick()
+      const [, replaced] = await stored()
+      assert.deepEqual(
+        replaced?.attempts.map(({ kind }) => kind),
+        ['call', 'cancel'],
+      )
+      await blocksAt(bid)
+      assert.equal((await transactions.mined(hash)).status, 'cancelled')
+      assert.equal(await countOf('latest'), 2)
+    })
+
+    /** Takes the account's tokens away, as a payer's other spending would. */
+    async function emptyAccount() {
+      const slot = keccak256(
+        encodeAbiParameters([{ type: 'address' }, { type: 'uint256' }], [account.address, 0n]),
+      )
+      const value: Hex = `0x${'00'.repeat(32)}`
+      await world.setStorageAt({ address: token, index: slot, value })
+    }
+
+    it('does not hold a cancellation up that is asked for (R12)', async () => {
+      const before = await minted()
+      const transactions = await start(clientWith(), disk.db, { fees: eager })
+      const hash = await transactions.send(callOf(token, { amount: 5n }))
+      await Promise.all([transactions.cancel(hash), transactions.cancel(hash)])
+      const [sent] = await stored()
+      assert.equal(sent?.attempts.length, 2)
+      await world.mine({ blocks: 1 })
+      assert.equal((await transactions.mined(hash)).status, 'cancelled')
+      assert.equal(await minted(), before)
+      await transactions.cancel(hash)
+      assert.equal((await transactions.mined(hash)).status, 'cancelled')
+    })
+  })
+
+  describe('the chain', () => {
+    afterEach(() => world.setAutomine(true))
+
+    it('may forget a transaction and gets it again (R12)', async () => {
+      const fees = { ...defaultFees, patienceMs: 0 }
+      const transactions = await start(clientWith(), disk.db, { fees })
+      await world.setAutomine(false)
+      const before = await minted()
+      const hash = await transactions.send(callOf(token))
+      await transactions.tick()
+      await world.dropTransaction({ hash })
+      await transactions.tick()
+      await world.mine({ blocks: 1 })
+      assert.equal((await transactions.mined(hash)).status, 'success')
+      assert.equal(await minted(), before + 1n)
+    })
+
+    it('may take a transaction back, which is not final before policy depth (R12)', async () => {
+      const changes = { confirmations: 2, fees: { ...defaultFees, patienceMs: 0 } }
+      const transactions = await start(clientWith(), disk.db, changes)
+      const before = await minted()
+      const snapshot = await world.snapshot()
+      const hash = await transactions.send(callOf(token))
+      await world.mine({ blocks: 1 })
+      await transactions.tick()
+      await world.revert({ id: snapshot })
+      assert.equal(await minted(), before)
+      await world.mine({ blocks: 1 })
+      await transactions.tick()
+      await transactions.tick()
+      assert.equal(await minted(), before + 1n)
+      assert.equal(transactions.waiting().count, 1)
+      await world.mine({ blocks: 2 })
+      assert.equal((await transactions.mined(hash)).status, 'success')
+      assert.equal(transactions.waiting().count, 0)
+    })
+  })
+
+  describe('another hand on the key', () => {
+    /** Sends from the key behind the back of this data directory. */
+    async function sendElsewhere(nonce: number) {
+      const fees = await world.estimateFeesPerGas()
+      const raw = await account.signTransaction({
+        ...fees,
+        chainId: hardhat.id,
+        type: 'eip1559',
+        nonce,
+        to: someone,
+        gas: 21_000n,
+      })
+      return world.sendRawTransaction({ serializedTransaction: raw })
+    }
+
+    /** As the hub: the first trace locks, and a lock makes further traces expected. */
+    function lock() {
+      const traces: number[] = []
+      return {
+        traces,
+        isLocked: false,
+        isSuspected: () => lockOf.isLocked,
+        isExpected: () => lockOf.isLocked,
+        async onForeignNonce(nonce: number) {
+          traces.push(nonce)
+          lockOf.isLocked = true
+        },
+      }
+    }
+    let lockOf = lock()
+    beforeEach(() => {
+      lockOf = lock()
+    })
+
+    it('is noticed by its nonce, with nothing sent from here any more until the operator says so (R12, R25)', async () => {
+      const transactions = await start(clientWith(), disk.db, { otherHand: lockOf })
+      await transactions.mined(await transactions.send(callOf(token)))
+      await sendElsewhere(1)
+      await assert.rejects(transactions.send(callOf(token)), isCode('money_out_locked'))
+      assert.deepEqual(lockOf.traces, [1])
+      await assert.rejects(transactions.send(callOf(token)), isCode('money_out_locked'))
+      await transactions.tick()
+      assert.deepEqual(lockOf.traces, [1])
+      lockOf.isLocked = false
+      const again = await start(clientWith(), await disk.reopen(), { otherHand: lockOf })
+      const hash = await again.send(callOf(token))
+      assert.equal((await again.mined(hash)).status, 'success')
+      assert.deepEqual(
+        (await stored()).map(({ nonce }) => nonce),
+        [0, 2],
+      )
+    })
+
+    it('is noticed while nothing is sent (R25)', async () => {
+      const transactions = await start(clientWith(), disk.db, { otherHand: lockOf })
+      await transactions.mined(await transactions.send(callOf(token)))
+      await transactions.tick()
+      assert.deepEqual(lockOf.traces, [])
+      await sendElsewhere(1)
+      await transactions.tick()
+      assert.deepEqual(lockOf.traces, [1])
+    })
+
+    it('that takes the place of a transaction ends it without an effect, and with an alarm (R12, R25)', async () => {
+      const before = await minted()
+      const transactions = await start(clientWith(cut), disk.db, { otherHand: lockOf })
+      const hash = await transactions.send(callOf(token))
+      await sendElsewhere(0)
+      assert.equal((await transactions.mined(hash)).status, 'displaced')
+      assert.deepEqual(lockOf.traces, [0])
+      assert.equal(await minted(), before)
+    })
+
+    it('is not suspected of what the key did before this data directory', async () => {
+      await sendElsewhere(0)
+      const transactions = await start(clientWith(), disk.db, { otherHand: lockOf })
+      await transactions.mined(await transactions.send(callOf(token)))
+      assert.deepEqual(lockOf.traces, [])
+      assert.equal(await countOf('latest'), 2)
     })
   })
 })

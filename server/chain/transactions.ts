@@ -1,216 +1,261 @@
-// Sending transactions so that a crash at any point leaves neither a hole in the nonces nor a second effect (R12).
+// Sending transactions so that nothing leaves a hole in the nonces or has a second effect (R12): not a crash, a lost broadcast,
+// a price that rises, a node that forgets, a reorg, or another hand on the key.
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Address, Hex, PublicClient, TransactionReceipt } from 'viem'
-import {
-  BaseError,
-  ContractFunctionRevertedError,
-  decodeErrorResult,
-  keccak256,
-  TransactionReceiptNotFoundError,
-} from 'viem'
+import { BaseError, TransactionReceiptNotFoundError } from 'viem'
 import type { PrivateKeyAccount } from 'viem/accounts'
-import { creatorVaultAbi, hubAccountAbi, paymentChannelsAbi, testTokenAbi } from '#protocol/abi.ts'
 import { HubError } from '#protocol/errors.ts'
 import type { GroupLog } from '../store/group-log.ts'
 import type { Database, Row } from '../store/table.ts'
-import { sortable, table } from '../store/table.ts'
+import { firstBid } from './fees.ts'
+import { asRefusal } from './revert.ts'
+import type { Call, Outcome, Sent } from './sent-book.ts'
+import { createSentBook } from './sent-book.ts'
+import type { FeePolicy } from './upkeep.ts'
+import { createUpkeep } from './upkeep.ts'
 
-/** A call to send. `purpose` names the cause, so that the log and the store say why a transaction exists. */
-export type Call = { to: Address; data: Hex; purpose: string }
+/** What is done about another hand on the key. */
+export type OtherHand = {
+  /** Whether it may be at work now: then nothing is sent. */
+  isSuspected: () => boolean
+  /** Whether the books are known to be behind, so that nonces which they do not know are taken over. */
+  isExpected: () => boolean
+  /** A transaction that was not sent from here used this nonce. */
+  onForeignNonce: (nonce: number) => Promise<void>
+}
 
-type Signed = Call & { nonce: number; raw: Hex; hash: Hex; state: 'signed' | 'mined' }
+const nobodyElse: OtherHand = {
+  isSuspected: () => false,
+  isExpected: () => false,
+  onForeignNonce: (nonce) =>
+    Promise.reject(new Error(`nonce ${nonce} was used by a transaction not sent from here`)),
+}
 
-const sentRows = table<Signed>('transaction')
-/** Nonces by hash. */
-const sentByHash = table<number>('transaction-hash')
+/** For tests and tools; a hub takes its own from the configuration. */
+export const defaultFees: FeePolicy = {
+  budgetPerGas: 500_000_000_000n,
+  deadlineMs: 600_000,
+  patienceMs: 30_000,
+  passedOver: 2n,
+}
+
+/** How often in a row a nonce must be found used and none of its attempts mined, before it counts as displaced. */
+const looksForDisplaced = 3
+
+/** Nodes keep the state of so many blocks at least. */
+const deepestStateRead = 64
 
 export type Transactions = {
   /** The key's address. */
   sender: Address
   /**
    * Simulates, signs, stores and broadcasts. `rowsWith` adds rows to the batch that stores the signed bytes, so that what
-   * asked for the transaction knows its hash as soon as it can exist.
+   * asked for the transaction knows its hash as soon as it can exist. That hash stays its name when it is replaced.
    *
-   * @throws HubError `chain_refused` when the simulation reverts; nothing was stored then. `chain_unavailable` likewise.
+   * @throws HubError `chain_refused` when the simulation reverts; nothing was stored then. `chain_unavailable` likewise, and
+   * `money_out_locked` while another hand may be on the key.
    */
   send(call: Call, rowsWith?: (hash: Hex) => readonly Row[]): Promise<Hex>
-  /**
-   * Waits until a transaction is mined, and sends it again from time to time, because its broadcast may have failed or a
-   * node may have forgotten it.
-   */
-  mined(hash: Hex): Promise<TransactionReceipt>
-  /** Whether a transaction was sent from this data directory. */
+  /** Resolves when a transaction is final: its nonce is used at policy depth. Takes any of its hashes. */
+  mined(hash: Hex): Promise<Outcome>
+  /** Replaces a transaction by one that does nothing, if the chain still lets it. What came of it, {@link mined} tells. */
+  cancel(hash: Hex): Promise<void>
+  /** Whether a transaction was signed from this data directory. */
   isOurs(hash: Hex): boolean
-  /** Sends again, byte for byte, whatever was stored but not seen mined. */
-  resume(): Promise<void>
+  /** The hash that a transaction was first sent with, whichever of its hashes is given. */
+  firstHash(hash: Hex): Hex | undefined
+  /** Looks at every open transaction: takes note of its end, sends it again, or offers more for it. */
+  tick(): Promise<void>
+  /** What waits for its end: how many, how often they were replaced, and since when the oldest waits, Unix milliseconds. */
+  waiting(): { count: number; replacements: number; since: number | undefined }
   /** Ends every wait; what is not mined yet goes on after the next start. */
   stop(): void
 }
 
-const errorAbi = [
-  ...hubAccountAbi,
-  ...paymentChannelsAbi,
-  ...creatorVaultAbi,
-  ...testTokenAbi,
-].filter((item) => item.type === 'error')
-
-export function createTransactions({
-  db,
-  log,
-  chain,
-  account,
-  chainId,
-  patienceMs = 30_000,
-}: {
+export type TransactionDeps = {
   db: Database
   log: GroupLog
   chain: PublicClient
   account: PrivateKeyAccount
   chainId: number
-  /** How long a transaction may take before it is sent again. */
-  patienceMs?: number
-}): Transactions {
-  let line: Promise<unknown> = Promise.resolve()
+  fees?: FeePolicy
+  /** Blocks on top of a transaction before it is final. */
+  confirmations?: number
+  otherHand?: OtherHand
+  now?: () => number
+}
+
+export function createTransactions(deps: TransactionDeps): Transactions {
+  const { db, log, chain, account, chainId } = deps
+  const { fees = defaultFees, confirmations = 0, otherHand = nobodyElse, now = Date.now } = deps
+  const { address } = account
+  const book = createSentBook({ db, log })
+  const upkeep = createUpkeep({ book, chain, account, chainId, fees, inLine, now })
+  const foreignLooks = new Map<number, number>()
   const stopping = new AbortController()
+  let line: Promise<unknown> = Promise.resolve()
+  let looking: Promise<void> | undefined
 
   return {
-    sender: account.address,
-    send(call, rowsWith = () => []) {
-      const sent = line.then(() => sendNow(call, rowsWith))
-      line = sent.catch(() => undefined)
-      return sent
-    },
+    sender: address,
+    send: (call, rowsWith = () => []) => inLine(() => sendNow(call, rowsWith)),
     async mined(hash) {
-      const stored = (await sentRows.list(db)).find(({ value }) => value.hash === hash)
-      const receipt = await waitFor(hash, stored?.value.raw)
-      if (stored)
-        await log.commit({ rows: [sentRows.put(stored.key, { ...stored.value, state: 'mined' })] })
-      return receipt
-    },
-    isOurs: (hash) => sentByHash.get(db, hash) !== undefined,
-    async resume() {
-      for (const { value } of await sentRows.list(db)) {
-        if (value.state === 'signed' && !(await isMined(value.hash))) await broadcast(value.raw)
+      const nonce = nonceOf(hash)
+      for (;;) {
+        stopping.signal.throwIfAborted()
+        const outcome = book.outcomeOf(nonce)
+        if (outcome) return outcome
+        await lookOrWait()
+        if (!book.outcomeOf(nonce)) await sleep(chain.pollingInterval)
       }
+    },
+    async cancel(hash) {
+      await book.load()
+      await upkeep.cancel(nonceOf(hash))
+    },
+    isOurs: (hash) => book.nonceOf(hash) !== undefined,
+    firstHash: book.firstHash,
+    tick: look,
+    waiting() {
+      const open = book.open()
+      const replacements = open.reduce((sum, { attempts }) => sum + attempts.length - 1, 0)
+      return { count: open.length, replacements, since: open[0]?.attempts[0].at }
     },
     stop: () => stopping.abort(new Error('the hub is stopping')),
   }
 
+  /** One after the other, so that nonces are given away in order and none is replaced twice at once. */
+  function inLine<T>(work: () => Promise<T>): Promise<T> {
+    const done = line.then(work)
+    line = done.catch(() => undefined)
+    return done
+  }
+
+  function nonceOf(hash: Hex): number {
+    const nonce = book.nonceOf(hash)
+    if (nonce === undefined) throw new Error(`transaction ${hash} was not sent from here`)
+    return nonce
+  }
+
   async function sendNow(call: Call, rowsWith: (hash: Hex) => readonly Row[]): Promise<Hex> {
-    const prepared = await prepare(call)
-    const raw = await account.signTransaction(prepared)
-    const hash = keccak256(raw)
-    const row = sentRows.put(sortable(prepared.nonce), {
-      ...call,
-      nonce: prepared.nonce,
-      raw,
-      hash,
-      state: 'signed',
+    await book.load()
+    assertAlone()
+    const { gas, market, used } = await prepare(call)
+    await compareNonces(used)
+    assertAlone()
+    const nonce = book.next() ?? used
+    const bid = firstBid(market, fees.budgetPerGas)
+    const attempt = await upkeep.sign({ ...call, nonce, gas }, bid, 'call')
+    const deadline = call.deadline ?? now() + fees.deadlineMs
+    const sent: Sent = { ...call, nonce, gas, deadline, attempts: [attempt] }
+    await book.put(sent, rowsWith(attempt.hash))
+    await upkeep.broadcast(sent)
+    return attempt.hash
+  }
+
+  function assertAlone() {
+    if (!otherHand.isSuspected()) return
+    throw new HubError('money_out_locked', 'another process may be using the operator key', {
+      values: { reason: 'other-hand' },
     })
-    const byHash = sentByHash.put(hash, prepared.nonce)
-    await log.commit({ rows: [row, byHash, ...rowsWith(hash)] })
-    await broadcast(raw)
-    return hash
   }
 
   async function prepare({ to, data }: Call) {
     try {
-      const [gas, fees, mined, newest] = await Promise.all([
+      const [gas, market, used] = await Promise.all([
         chain.estimateGas({ account, to, data }),
         chain.estimateFeesPerGas(),
-        chain.getTransactionCount({ address: account.address, blockTag: 'pending' }),
-        sentRows.list(db, { limit: 1, reverse: true }),
+        chain.getTransactionCount({ address, blockTag: 'pending' }),
       ])
-      const nonce = Math.max(mined, (newest[0]?.value.nonce ?? -1) + 1)
-      const { maxFeePerGas, maxPriorityFeePerGas } = fees
-      const withMargin = gas + gas / 5n
-      return {
-        to,
-        data,
-        gas: withMargin,
-        nonce,
-        chainId,
-        maxFeePerGas,
-        maxPriorityFeePerGas,
-        type: 'eip1559' as const,
-      }
+      return { gas: gas + gas / 5n, market, used }
     } catch (cause) {
       throw asRefusal(cause)
     }
   }
 
-  /** A broadcast that fails is not an error: the bytes are stored, and whoever waits for them sends them again. */
-  async function broadcast(raw: Hex) {
+  function look(): Promise<void> {
+    looking ??= lookNow().finally(() => {
+      looking = undefined
+    })
+    return looking
+  }
+
+  /** A chain that does not answer is no end of a wait. */
+  async function lookOrWait() {
     try {
-      await chain.sendRawTransaction({ serializedTransaction: raw })
+      await look()
     } catch (cause) {
       if (!(cause instanceof BaseError)) throw cause
     }
   }
 
-  async function waitFor(hash: Hex, raw: Hex | undefined) {
-    for (;;) {
-      const receipt = await waitAWhile(hash)
-      if (receipt) return receipt
-      if (raw) await broadcast(raw)
-    }
+  async function lookNow() {
+    await book.load()
+    stopping.signal.throwIfAborted()
+    const [head, used] = await Promise.all([
+      chain.getBlockNumber({ cacheTime: 0 }),
+      chain.getTransactionCount({ address, blockTag: 'latest' }),
+    ])
+    await inLine(() => compareNonces(used))
+    const open = book.open()
+    const mined = open.filter(({ nonce }) => nonce < used)
+    await Promise.all(mined.map((sent) => lookAtMined(sent, head)))
+    if (otherHand.isSuspected()) return
+    await upkeep.look(
+      open.filter(({ nonce }) => nonce >= used),
+      { head, used },
+    )
   }
 
-  /** The receipt, or `undefined` when the transaction takes too long. */
-  async function waitAWhile(hash: Hex): Promise<TransactionReceipt | undefined> {
-    const patience = AbortSignal.timeout(patienceMs)
-    const signal = AbortSignal.any([patience, stopping.signal])
+  /** The chain never knows of a nonce before this data directory does, unless somebody else has the key. */
+  async function compareNonces(used: number) {
+    const next = book.next()
+    if (next !== undefined && used <= next) return
+    if (next === undefined || otherHand.isExpected()) await book.takeOver(used)
+    else await otherHand.onForeignNonce(next)
+  }
+
+  async function lookAtMined(sent: Sent, head: bigint) {
+    const receipt = await receiptOf(chain, sent)
+    if (!receipt) return lookForOther(sent, head)
+    foreignLooks.delete(sent.nonce)
+    const { transactionHash: hash, blockNumber } = receipt
+    if (head - blockNumber < BigInt(confirmations)) return
+    const attempt = sent.attempts.find((candidate) => candidate.hash === hash)
+    const status = attempt?.kind === 'cancel' ? 'cancelled' : receipt.status
+    await end(sent, { status, hash, blockNumber })
+  }
+
+  /** A nonce that is used at depth, and by none of its attempts, was used by somebody else. */
+  async function lookForOther({ nonce, ...sent }: Sent, head: bigint) {
+    const depth = BigInt(Math.min(confirmations, deepestStateRead))
+    const blockNumber = head > depth ? head - depth : 0n
+    const used = await chain.getTransactionCount({ address, blockNumber })
+    const looks = used > nonce ? (foreignLooks.get(nonce) ?? 0) + 1 : 0
+    foreignLooks.set(nonce, looks)
+    if (looks < looksForDisplaced) return
+    if (!otherHand.isExpected()) await otherHand.onForeignNonce(nonce)
+    foreignLooks.delete(nonce)
+    const [{ hash }] = sent.attempts
+    await end({ nonce }, { status: 'displaced', hash, blockNumber })
+  }
+
+  function end({ nonce }: Pick<Sent, 'nonce'>, outcome: Outcome): Promise<void> {
+    return inLine(() => book.end(nonce, outcome))
+  }
+}
+
+async function receiptOf(
+  chain: PublicClient,
+  { attempts }: Sent,
+): Promise<TransactionReceipt | undefined> {
+  for (const { hash } of attempts.toReversed()) {
     try {
-      return await chain.waitForTransactionReceipt({ hash, signal, timeout: 0 })
+      return await chain.getTransactionReceipt({ hash })
     } catch (cause) {
-      if (patience.aborted && !stopping.signal.aborted) return undefined
-      throw cause
+      if (!(cause instanceof TransactionReceiptNotFoundError)) throw cause
     }
   }
-
-  async function isMined(hash: Hex) {
-    try {
-      await chain.getTransactionReceipt({ hash })
-      return true
-    } catch (cause) {
-      if (cause instanceof TransactionReceiptNotFoundError) return false
-      throw cause
-    }
-  }
-}
-
-/** A failed chain call as a refusal: the chain said no, with its reason, or it did not answer. */
-export function asRefusal(cause: unknown): unknown {
-  if (!(cause instanceof BaseError)) return cause
-  const data = revertData(cause)
-  const reverted = cause.walk((error) => error instanceof ContractFunctionRevertedError) !== null
-  const refused = data !== undefined || reverted || /revert/i.test(cause.message)
-  if (!refused) return new HubError('chain_unavailable', cause.shortMessage, { cause })
-  const reason = data ? describeRevert(data) : cause.shortMessage
-  return new HubError('chain_refused', `the chain refuses: ${reason}`, {
-    cause,
-    values: { reason },
-  })
-}
-
-/** The custom error in revert data with its values, following the one that HubAccount wraps. */
-export function describeRevert(data: Hex): string {
-  try {
-    const { errorName, args = [] } = decodeErrorResult({ abi: errorAbi, data })
-    const inner = errorName === 'CallFailed' ? (args as readonly unknown[])[1] : undefined
-    return typeof inner === 'string'
-      ? describeRevert(inner as Hex)
-      : `${errorName}(${args.join(', ')})`
-  } catch (cause) {
-    if (cause instanceof BaseError) return data
-    throw cause
-  }
-}
-
-function revertData(error: BaseError): Hex | undefined {
-  const holder = error.walk((inner) => typeof (inner as { data?: unknown }).data === 'string')
-  const data = (holder as { data?: unknown } | null)?.data
-  return typeof data === 'string' && data.startsWith('0x') && data.length > 2
-    ? (data as Hex)
-    : undefined
+  return undefined
 }

@@ -1,29 +1,26 @@
 // The proof behind a channel's ceiling, as a claim has to show it.
 
-import assert from 'node:assert/strict'
 import type { Address, Hex } from 'viem'
 import { tickCommitmentDigest } from '#protocol/tick.ts'
 import { tipVoucherDigest } from '#protocol/tip.ts'
 import type { CeilingProof, Channel } from './channel.ts'
 import type { SignatureBackend } from './signature-backend.ts'
 
+type ClaimProofDeps = { backend: SignatureBackend; separatorOf: (contract: Address) => Hex }
+
 /**
  * The proof of a channel with the v that recovers its signer. Tips are taken with either v, because a check against a known
- * key does not see it; the contract does.
+ * key does not see it; the contract does. `undefined` when the channel has none that its payer signed.
  */
 export function claimProof(
-  channel: Channel,
-  { backend, separatorOf }: { backend: SignatureBackend; separatorOf: (contract: Address) => Hex },
-): CeilingProof {
-  const { id, contract, config, proof } = channel
-  assert.ok(proof, `channel ${id} is charged without a proof`)
-  const signature = signatureOf(
-    config.payerAuthorizer,
-    digestOf(id, proof, separatorOf(contract)),
-    { signature: proof.signature, backend },
-  )
-  assert.ok(signature, `the proof kept for channel ${id} is not its payer's`)
-  return { ...proof, signature }
+  { id, contract, config, proof }: Channel,
+  { backend, separatorOf }: ClaimProofDeps,
+): CeilingProof | undefined {
+  if (!proof) return undefined
+  const digest = digestOf(id, proof, separatorOf(contract))
+  const { payerAuthorizer } = config
+  const signature = signatureOf(payerAuthorizer, digest, { signature: proof.signature, backend })
+  return signature && { ...proof, signature }
 }
 
 function digestOf(channelId: Hex, proof: CeilingProof, separator: Hex): Hex {

@@ -194,14 +194,16 @@ async function advance(
 ): Promise<void> {
   const { chain, transactions, follower } = deps
   let block = await chain.getBlockNumber()
-  if (deposit.transaction) {
-    const receipt = await transactions.mined(deposit.transaction)
+  let { transaction } = deposit
+  if (transaction) {
+    const receipt = await transactions.mined(transaction)
     block = receipt.blockNumber
-    if (receipt.status === 'reverted' && !(await isRelayed(deps, deposit))) {
+    transaction = receipt.hash
+    if (receipt.status !== 'success' && !(await isRelayed(deps, deposit))) {
       return finish(deps, deposit, { state: 'failed', failure: 'the chain refused the deposit' })
     }
   }
-  const confirming: StoredDeposit = { ...deposit, state: 'confirming' }
+  const confirming: StoredDeposit = { ...deposit, transaction, state: 'confirming' }
   await deps.log.commit({ rows: [depositRows.put(deposit.depositId, confirming)] })
   await follower.reached(block)
   await acceptBasket(deps, confirming, setFree)

@@ -19,6 +19,12 @@ import type { ChannelRegistry } from './registry.ts'
 
 const refundRows = table<RefundView>('refund')
 
+const failures = {
+  reverted: 'the transaction was reverted',
+  cancelled: 'the transaction would have been reverted and was cancelled',
+  displaced: 'another transaction took the place of this one',
+} as const
+
 export type Refunds = {
   /** Reserves and sends a refund of `amount`, or of all that is unspent. */
   start(channelId: Hex, amount: bigint | undefined): Promise<RefundView>
@@ -82,14 +88,17 @@ export async function loadRefunds(deps: RefundDeps): Promise<Refunds> {
     },
   }
 
-  /** One whose transaction was sent in a time that the books lost is known by its channel and amount. */
+  /**
+   * The transaction may have been replaced since it was first sent. One that was sent in a time that the books lost is known by
+   * its channel and amount.
+   */
   function isEnded(
     { channelId, transaction, amount }: RefundView,
     event: { channelId: Hex; transaction: Hex; amount: bigint },
   ): boolean {
     if (channelId !== event.channelId) return false
-    if (transaction !== null) return transaction === event.transaction
-    return amount === event.amount && !deps.transactions.isOurs(event.transaction)
+    const sent = deps.transactions.firstHash(event.transaction)
+    return sent === undefined ? amount === event.amount : sent === transaction
   }
 
   function draft(channel: Channel, amount: bigint | undefined): RefundView {
@@ -122,9 +131,9 @@ export async function loadRefunds(deps: RefundDeps): Promise<Refunds> {
     if (!refund) return
     const sent = refund.transaction ? refund : await submit(refund)
     if (!sent?.transaction) return
-    const receipt = await deps.transactions.mined(sent.transaction)
-    await deps.follower().reached(receipt.blockNumber)
-    if (receipt.status === 'reverted') await fail(sent, 'the transaction was reverted')
+    const { status, blockNumber } = await deps.transactions.mined(sent.transaction)
+    await deps.follower().reached(blockNumber)
+    if (status !== 'success' && active.has(refundId)) await fail(sent, failures[status])
   }
 
   async function submit(refund: RefundView): Promise<RefundView | undefined> {

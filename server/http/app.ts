@@ -6,6 +6,7 @@ import express from 'express'
 import type { Hex } from 'viem'
 import type { ErrorCode } from '#protocol/errors.ts'
 import { HubError } from '#protocol/errors.ts'
+import { planQuery } from '#protocol/messages/claims.ts'
 import { creatorRequest, sessionRequest } from '#protocol/messages/hub.ts'
 import { payoutRequest, quoteRequest } from '#protocol/messages/payouts.ts'
 import { depositRequest, refundRequest } from '#protocol/messages/tips.ts'
@@ -173,9 +174,16 @@ function payerRoutes(app: Express, hub: Hub) {
 
 function creatorRoutes(app: Express, hub: Hub) {
   route(app, '/v1/creators/:handle/amounts', {
-    get: (request, response) => {
+    get: async (request, response) => {
       const creator = ownCreator(hub, request)
-      answer(response, 200, { creator, amounts: hub.creatorAmounts(creator.account) })
+      answer(response, 200, { creator, amounts: await hub.creatorAmounts(creator.account) })
+    },
+  })
+  route(app, '/v1/creators/:handle/credits', {
+    post: async (request, response) => {
+      const creator = ownCreator(hub, request)
+      await hub.claims.request(creator.account)
+      answer(response, 202, { creator, amounts: await hub.creatorAmounts(creator.account) })
     },
   })
   route(app, '/v1/creators/:handle/tips', {
@@ -228,10 +236,16 @@ function creatorRoutes(app: Express, hub: Hub) {
 function operatorRoutes(app: Express, hub: Hub) {
   route(app, '/v1/claims', {
     post: operator(hub, async (_request, response) => {
-      answer(response, 202, { settlements: await hub.claims.settle() })
+      answer(response, 202, await hub.claims.settle())
     }),
     get: operator(hub, async (request, response) => {
       answer(response, 200, { settlements: await hub.claims.list(pageOf(request).limit) })
+    }),
+  })
+  route(app, '/v1/claims/plan', {
+    get: operator(hub, async (request, response) => {
+      const { of } = checkShape(request.query, planQuery)
+      answer(response, 200, await hub.claims.plan(of))
     }),
   })
   route(app, '/v1/reserves', {

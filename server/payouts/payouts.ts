@@ -44,6 +44,12 @@ export type PayoutDeps = {
   background: (name: string, work: () => Promise<void>) => void
 }
 
+const refusals = {
+  reverted: 'the vault refused the payment; nothing moved',
+  cancelled: 'the vault would have refused the payment by now; nothing moved',
+  displaced: 'another transaction took the place of the payment; nothing moved',
+} as const
+
 /** A payment that its owner sent without telling the hub still counts this long after its quote, in milliseconds. */
 const untoldGraceMs = 600_000n
 
@@ -114,7 +120,7 @@ async function awaitPayment(
   await follower().reached(receipt.blockNumber)
   const payout = book.get(payoutId)
   if (receipt.status === 'success' || payout.state !== 'REQUESTED') return
-  const failed = failToFund(payout, 'the vault refused the payment; nothing moved')
+  const failed = failToFund(payout, refusals[receipt.status])
   await log.commit(book.change(failed, transaction))
 }
 

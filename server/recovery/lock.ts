@@ -8,14 +8,15 @@ import type { Database, Row } from '../store/table.ts'
 import { table } from '../store/table.ts'
 
 /**
- * Why money is locked and since when, up to when the books know everything, and the transaction that gave it away. Times in
- * Unix milliseconds.
+ * Why money is locked and since when, up to when the books know everything, and what gave another hand away: a transaction, or a
+ * nonce of the operator key. Times in Unix milliseconds.
  */
 export type Locked = {
   reason: 'restored' | 'other-hand'
   since: number
   asOf: number
   transaction: Hex | undefined
+  nonce?: number
 }
 
 const lockRows = table<Locked>('money-lock')
@@ -26,6 +27,8 @@ export type MoneyLock = {
   assertOff(): void
   /** Locks when the vault credits by a transaction that this data directory did not send: only the operator key can. */
   consequence: Consequence
+  /** Locks when a nonce of the operator key was used by a transaction that was not sent from here; the row must be committed. */
+  suspect(nonce: number): Row[]
   /** Takes the lock off; the row must be committed in the same tick. */
   takeOff(): Row
 }
@@ -45,8 +48,8 @@ export function loadMoneyLock({
   now: () => number
   /** Whether a transaction was sent from this data directory. */
   isOurs: (transaction: Hex) => boolean
-  /** Hears that somebody else uses the operator key, or that this directory is an old copy. */
-  onOtherHand: (transaction: Hex) => void
+  /** Hears, in words, that somebody else uses the operator key, or that this directory is an old copy. */
+  onOtherHand: (what: string) => void
 }): MoneyLock {
   let locked = lockRows.get(db, '')
 
@@ -60,24 +63,34 @@ export function loadMoneyLock({
     },
     consequence(event) {
       if (event.kind !== 'credited' || locked || isOurs(event.transaction)) return {}
-      const { transaction } = event
-      const since = now()
-      locked = { reason: 'other-hand', since, asOf: since, transaction }
-      onOtherHand(transaction)
-      return { rows: [lockRow(locked)] }
+      return { rows: [lockFor({ transaction: event.transaction })] }
     },
+    suspect: (nonce) => (locked ? [] : [lockFor({ transaction: undefined, nonce })]),
     takeOff() {
       locked = undefined
       return lockRows.remove('')
     },
   }
+
+  function lockFor(trace: Pick<Locked, 'transaction' | 'nonce'>): Row {
+    const since = now()
+    locked = { reason: 'other-hand', since, asOf: since, ...trace }
+    onOtherHand(describe(locked))
+    return lockRow(locked)
+  }
 }
 
-function describe({ reason, transaction }: Locked): string {
+function describe({ reason, transaction, nonce }: Locked): string {
   switch (reason) {
     case 'restored':
       return 'the hub was restored from a backup and its books are not reconciled yet'
     case 'other-hand':
-      return `transaction ${transaction} credited creators and was not sent from this data directory: another process uses the operator key, or this is an old copy`
+      return `${traceOf({ transaction, nonce })} was not sent from this data directory: another process uses the operator key, or this is an old copy`
   }
+}
+
+function traceOf({ transaction, nonce }: { [T in 'transaction' | 'nonce']: Locked[T] }): string {
+  return transaction === undefined
+    ? `the transaction with nonce ${nonce} of the operator key`
+    : `transaction ${transaction} credited creators and`
 }

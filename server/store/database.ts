@@ -22,7 +22,7 @@ export type Ownership = {
   receiptSigner: Address
 }
 
-export const dataFormat = 5
+export const dataFormat = 6
 
 const ownership = table<Ownership>('meta')
 

@@ -4,13 +4,16 @@ import assert from 'node:assert/strict'
 import { cp, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { PrivateKeyAccount } from 'viem'
+import type { Hex, PrivateKeyAccount } from 'viem'
+import { createWalletClient, http } from 'viem'
+import { privateKeyToAccount } from 'viem/accounts'
+import { hardhat } from 'viem/chains'
 import { startPart } from '../../scripts/world/process.ts'
 import type { OpenChannel } from '../support/channels.ts'
 import { openChannel, sendTips } from '../support/channels.ts'
 import { assertAnswer, assertProblem } from '../support/http.ts'
 import type { HubFixture } from '../support/hub.ts'
-import { openHub, settle } from '../support/hub.ts'
+import { eventually, openHub, settle } from '../support/hub.ts'
 import { newCreator, randomHash, signIn, tipOf } from '../support/paper.ts'
 import { backUp, operate, reconcile, restoreStatus, tipAndKeep } from '../support/restore.ts'
 
@@ -80,6 +83,35 @@ describe('a data directory', function () {
     const { code, json } = await operate(hub, 'restore', file, '--data-dir', directory)
     assert.equal(code, 1)
     assert.match(JSON.stringify(json), /is not empty: it holds/)
+  })
+
+  it('stops payments and sends nothing when somebody else uses a nonce of the operator key, until it is reconciled (R12, R25)', async () => {
+    const { world } = hub
+    const operator = privateKeyToAccount(world.hubEnvironment['JANDON_OPERATOR_KEY'] as Hex)
+    const wallet = createWalletClient({
+      account: operator,
+      chain: hardhat,
+      transport: http(world.rpcUrl),
+    })
+    const sent = () => world.chain.getTransactionCount({ address: operator.address })
+    await wallet.sendTransaction({ to: operator.address, value: 0n })
+    await eventually(
+      () => restoreStatus(hub),
+      ({ locked }) => locked?.reason === 'other-hand',
+    )
+    const refused = await sendTips(hub, fan, [tipOf(ann, 1n)])
+    assertProblem(refused, 'stopping')
+    assert.match(String(refused.body['detail']), /with nonce \d+ of the operator key was not sent/)
+    const before = await sent()
+    assertProblem(await settle(hub), 'money_out_locked')
+    assert.equal(await sent(), before)
+    await world.hub.stop()
+    await world.restartHub()
+    assertAnswer(await reconcile(hub), 200)
+    assertAnswer(await sendTips(hub, fan, [tipOf(ann, 1n)]), 200)
+    assertAnswer(await settle(hub), 202)
+    assert.equal(await sent(), before + 1)
+    assertAnswer(await sendTips(hub, fan, [tipOf(ann, 10_000n)]), 200)
   })
 
   it('stops payments when it is an old copy and the chain shows what it did not send (R25)', async () => {

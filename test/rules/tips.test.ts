@@ -356,7 +356,7 @@ describe('tips by the rules', () => {
 
     it('does nothing when asked again', async () => {
       await assertUnchanged(hub, async () => {
-        assert.deepEqual(assertAnswer(await settle(hub), 202), { settlements: [] })
+        assert.deepEqual(assertAnswer(await settle(hub), 202), { settlements: [], setAside: [] })
       })
     })
 

@@ -1,17 +1,17 @@
 // The hub under torture: random histories against the model, crashes, a disk that fails, damaged data. Every part says what it did and how many faults it injected.
 
 import { execFile } from 'node:child_process'
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { planted } from '../plants.ts'
+import { withSources } from '../planted-sources.ts'
 import type { DamageEffort } from './damage.ts'
 import type { DiskEffort } from './disk.ts'
 import { playCrashes, playDiskFaults } from './disk.ts'
 import type { HistoryEffort } from './history.ts'
 import { playHistory } from './history.ts'
-import type { HubPlant, PartName } from './plants.ts'
+import type { PartName } from './plants.ts'
 import { hubPlants } from './plants.ts'
 import type { Done } from './scene.ts'
 import { Fault } from './scene.ts'
@@ -147,22 +147,6 @@ async function onStage<T>(work: (stage: Stage) => Promise<T>): Promise<T> {
     }
   } finally {
     rmSync(folder, { recursive: true, force: true })
-  }
-}
-
-/** A copy of the hub's sources with a bug in it, and of the part of the campaign that runs inside of it. */
-async function withSources<T>(plant: HubPlant, work: (root: string) => Promise<T>): Promise<T> {
-  const root = mkdtempSync(join(tmpdir(), 'jandon-planted-'))
-  try {
-    for (const name of ['package.json', 'protocol', 'server', 'scripts/torture']) {
-      cpSync(join(ownSources, name), join(root, name), { recursive: true })
-    }
-    symlinkSync(join(ownSources, 'node_modules'), join(root, 'node_modules'))
-    const path = join(root, plant.file)
-    writeFileSync(path, planted(readFileSync(path, 'utf8'), plant))
-    return await work(root)
-  } finally {
-    rmSync(root, { recursive: true })
   }
 }
 

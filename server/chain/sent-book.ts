@@ -1,0 +1,108 @@
+// What was sent from this data directory: each nonce with every signature that was ever made for it, and its end.
+
+import type { Address, Hex } from 'viem'
+import type { GroupLog } from '../store/group-log.ts'
+import type { Database, Row } from '../store/table.ts'
+import { sortable, table } from '../store/table.ts'
+import type { Bid } from './fees.ts'
+
+/**
+ * A call to send. `purpose` names the cause, so that the log and the store say why a transaction exists. `deadline` is when it
+ * should be mined at the latest, in Unix milliseconds: by then it offers all of the budget.
+ */
+export type Call = { to: Address; data: Hex; purpose: string; deadline?: number }
+
+/** One signature for a nonce. A `cancel` does nothing but use the nonce up. */
+export type Attempt = Bid & { kind: 'call' | 'cancel'; raw: Hex; hash: Hex; at: number }
+
+/** A nonce that was given away, with everything that was ever signed for it: only one of them can be mined. */
+export type Sent = Call & {
+  nonce: number
+  gas: bigint
+  attempts: readonly [Attempt, ...Attempt[]]
+  deadline: number
+}
+
+/**
+ * How a transaction ended. `displaced`: another transaction of the key took its nonce, so it never happens. `hash` is what was
+ * mined, at `blockNumber`; of a displaced one its own, and the block at which that was certain.
+ */
+export type Outcome = {
+  status: 'success' | 'reverted' | 'cancelled' | 'displaced'
+  hash: Hex
+  blockNumber: bigint
+}
+
+const openRows = table<Sent>('transaction-open')
+const endedRows = table<Sent & { outcome: Outcome }>('transaction')
+/** Nonces by hash, of every attempt. */
+const nonceByHash = table<number>('transaction-hash')
+/** Nonces taken over from the chain: the next one after them. */
+const takenOver = table<number>('transaction-nonce')
+
+export type SentBook = {
+  /** Reads what is on disk, once. To be awaited before the others but those that take a hash. */
+  load(): Promise<void>
+  /** The nonce to give away next; unknown before anything was sent or taken over. */
+  next(): number | undefined
+  /** Goes on after nonces that were not given away here. */
+  takeOver(next: number): Promise<void>
+  /** What has no end yet, in the order of nonces. */
+  open(): Sent[]
+  find(nonce: number): Sent | undefined
+  /** Stores a new nonce or a new attempt of one, and resolves when it is on disk: before, nothing may leave. */
+  put(sent: Sent, rows?: readonly Row[]): Promise<void>
+  end(nonce: number, outcome: Outcome): Promise<void>
+  nonceOf(hash: Hex): number | undefined
+  outcomeOf(nonce: number): Outcome | undefined
+  firstHash(hash: Hex): Hex | undefined
+}
+
+export function createSentBook({ db, log }: { db: Database; log: GroupLog }): SentBook {
+  const open = new Map<number, Sent>()
+  let next: number | undefined
+  let loading: Promise<void> | undefined
+
+  return {
+    load() {
+      loading ??= read()
+      return loading
+    },
+    next: () => next,
+    async takeOver(after) {
+      if (after > 0) await log.commit({ rows: [takenOver.put('', after)] })
+      next = after
+    },
+    open: () => [...open.values()],
+    find: (nonce) => open.get(nonce),
+    async put(sent, rows = []) {
+      const hashes = sent.attempts.map(({ hash }) => nonceByHash.put(hash, sent.nonce))
+      await log.commit({ rows: [openRows.put(sortable(sent.nonce), sent), ...hashes, ...rows] })
+      open.set(sent.nonce, sent)
+      next = Math.max(next ?? 0, sent.nonce + 1)
+    },
+    async end(nonce, outcome) {
+      const sent = open.get(nonce)
+      if (!sent) return
+      const key = sortable(nonce)
+      await log.commit({ rows: [openRows.remove(key), endedRows.put(key, { ...sent, outcome })] })
+      open.delete(nonce)
+    },
+    nonceOf: (hash) => nonceByHash.get(db, hash),
+    outcomeOf: (nonce) => endedRows.get(db, sortable(nonce))?.outcome,
+    firstHash(hash) {
+      const nonce = nonceByHash.get(db, hash)
+      if (nonce === undefined) return undefined
+      const key = sortable(nonce)
+      return (openRows.get(db, key) ?? endedRows.get(db, key))?.attempts[0].hash
+    },
+  }
+
+  async function read() {
+    for (const { value } of await openRows.list(db)) open.set(value.nonce, value)
+    const [newest] = await endedRows.list(db, { limit: 1, reverse: true })
+    const given = Math.max(newest?.value.nonce ?? -1, ...open.keys())
+    const after = Math.max(given + 1, takenOver.get(db, '') ?? 0)
+    if (after > 0) next = after
+  }
+}
