@@ -14,6 +14,7 @@ import {
   claimCall,
   creditCall,
   fundChannel,
+  mineOtherwise,
   onChannels,
   openChain,
   topUp,
@@ -355,16 +356,26 @@ describe('createFollower, on a real chain', function () {
     })
   })
 
-  describe('tick, when the chain took back what was booked as final', () => {
-    it('throws DeepReorgError that names the block, and books nothing', async () => {
+  describe('tick, when the chain took back more than is undone', () => {
+    it('throws DeepReorgError that names the block and the bound, and books nothing', async () => {
+      const disk3 = await openDiskOf(chain)
+      const bound = 3
+      const shallow = await openBooks(chain, disk3.db, { reorgLimit: bound })
       const snapshot = await chain.node.snapshot()
-      await fundChannel(chain)
-      await follow()
-      const { number } = books.log.head()
+      await chain.node.mine({ blocks: bound + 1 })
+      await shallow.follower.tick()
+      const block = shallow.follower.cursor() - BigInt(bound)
+      const hash = shallow.follower.hashOf(block)
+      const { number } = shallow.log.head()
       await chain.node.revert({ id: snapshot })
-      await chain.node.mine({ blocks: 20 })
-      await assert.rejects(books.follower.tick(), DeepReorgError)
-      assert.equal(books.log.head().number, number)
+      await mineOtherwise(chain, bound + 5)
+      await assert.rejects(shallow.follower.tick(), (error: Error) => {
+        assert.ok(error instanceof DeepReorgError)
+        assert.match(error.message, new RegExp(`block ${block} was ${hash} .* the ${bound} blocks`))
+        return true
+      })
+      assert.equal(shallow.log.head().number, number)
+      await disk3.remove()
     })
   })
 })

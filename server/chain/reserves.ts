@@ -1,6 +1,6 @@
 // The reserve equality (I5, R14): what the chain holds for the hub, and what the hub owes, per token at one block.
 
-import type { Address, PublicClient } from 'viem'
+import type { Address, Hex, PublicClient } from 'viem'
 import { erc20Abi } from 'viem'
 import { creatorVaultAbi, paymentChannelsAbi } from '#protocol/abi.ts'
 import { HubError } from '#protocol/errors.ts'
@@ -33,6 +33,7 @@ export function createReserves({
   channels,
   balances,
   block,
+  hashOf,
 }: {
   chain: PublicClient
   deployment: Deployment
@@ -40,6 +41,8 @@ export function createReserves({
   balances: Balances
   /** The block up to which the books in memory go. */
   block: () => bigint
+  /** The hash by which that block was booked: a chain that is on another branch by now cannot say. */
+  hashOf: (block: bigint) => Hex | undefined
 }): Reserves {
   let report: ReserveReport = { verdict: 'unknown', reason: 'not checked yet' }
   /** The newest check that came to a verdict: a chain that cannot be asked makes nothing equal again. */
@@ -85,20 +88,22 @@ export function createReserves({
 
   async function readToken(token: Address, blockNumber: bigint) {
     const { vault } = deployment
+    const blockHash = hashOf(blockNumber)
+    const at = blockHash ? { blockHash, requireCanonical: true } : { blockNumber }
     const [held, owed, ...receivers] = await Promise.all([
       chain.readContract({
         address: token,
         abi: erc20Abi,
         functionName: 'balanceOf',
         args: [vault],
-        blockNumber,
+        ...at,
       }),
       chain.readContract({
         address: vault,
         abi: creatorVaultAbi,
         functionName: 'owed',
         args: [token],
-        blockNumber,
+        ...at,
       }),
       ...channelsContracts(deployment).map((address) =>
         chain.readContract({
@@ -106,7 +111,7 @@ export function createReserves({
           abi: paymentChannelsAbi,
           functionName: 'receivers',
           args: [vault, token],
-          blockNumber,
+          ...at,
         }),
       ),
     ])

@@ -18,6 +18,8 @@ import { hold } from './channel.ts'
 import type { ChannelRegistry } from './registry.ts'
 
 const refundRows = table<RefundView>('refund')
+/** The refund that a transaction ended, should a reorg take it back. */
+const endedRows = table<Hex>('refund-ended')
 
 export type Refunds = {
   /** Reserves and sends a refund of `amount`, or of all that is unspent. */
@@ -26,6 +28,10 @@ export type Refunds = {
   find(refundId: Hex): RefundView
   /** Ends a refund when its event is booked. */
   consequence: Consequence
+  /** Reserves again what a reorg gave back: the transaction is mined once more, or refused. */
+  reversal: Consequence
+  /** Whether the money of a refund that was mined is still held for. */
+  isHeldFor(refund: { channelId: Hex; transaction: Hex }): boolean
   /** Goes on with every refund that was under way when the hub stopped. */
   resume(): void
 }
@@ -74,12 +80,39 @@ export async function loadRefunds(deps: RefundDeps): Promise<Refunds> {
       if (event.kind !== 'refunded') return {}
       const { transaction } = event
       const refund = [...active.values()].find((one) => isEnded(one, event))
-      return refund ? end({ ...refund, transaction, state: 'done' }) : {}
+      if (!refund) return {}
+      const change = end({ ...refund, transaction, state: 'done' })
+      const ended = endedRows.put(endKey(event), refund.refundId)
+      return { ...change, rows: [...(change.rows ?? []), ended] }
     },
+    reversal(event) {
+      if (event.kind !== 'refunded') return {}
+      const refundId = endedRows.get(db, endKey(event))
+      const refund = refundId === undefined ? undefined : refundRows.get(db, refundId)
+      if (refund?.state !== 'done') return {}
+      const again: RefundView = { ...refund, state: 'sending' }
+      active.set(refund.refundId, again)
+      background(`refund ${refund.refundId}`, () => send(refund.refundId))
+      return {
+        rows: [
+          channels.update(hold(channels.get(refund.channelId), refund.amount)),
+          refundRows.put(refund.refundId, again),
+          endedRows.remove(endKey(event)),
+        ],
+      }
+    },
+    isHeldFor: ({ channelId, transaction }) =>
+      [...active.values()].some(
+        (one) => one.channelId === channelId && one.transaction === transaction,
+      ),
     resume() {
       for (const refund of active.values())
         background(`refund ${refund.refundId}`, () => send(refund.refundId))
     },
+  }
+
+  function endKey({ channelId, transaction }: { channelId: Hex; transaction: Hex }) {
+    return `${transaction}/${channelId}`
   }
 
   /** One whose transaction was sent in a time that the books lost is known by its channel and amount. */

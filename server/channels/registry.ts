@@ -24,6 +24,8 @@ export type ChannelRegistry = {
   charge(channel: Channel): LateRow
   all(): Iterable<Channel>
   count(): number
+  /** The channels of which more was accepted than is in escrow, because a deposit or more is not there any more. */
+  overcharged(): Channel[]
   /** The channels of which an address is payer or payerAuthorizer, oldest first. */
   ofMember(address: Address): Channel[]
   amounts(channel: Channel): ChannelAmounts
@@ -33,6 +35,8 @@ export type ChannelRegistry = {
   release(id: Hex, amount: bigint): void
   /** Withdrawals seen at the head of the chain but not yet at policy depth, which count at once (R6). */
   setEarlyWithdrawals(amounts: ReadonlyMap<Hex, bigint>): void
+  /** What of the balances gives no credit: deposits that still wait for blocks, refunds seen at the head (R6). */
+  setUncounted(amounts: ReadonlyMap<Hex, bigint>): void
 }
 
 /**
@@ -45,6 +49,7 @@ export async function loadChannels(db: Database, lateRows: LateRows): Promise<Ch
   const lateOf = new Map<Hex, LateRow>()
   const reserved = new Map<Hex, bigint>()
   let early: ReadonlyMap<Hex, bigint> = new Map()
+  let uncounted: ReadonlyMap<Hex, bigint> = new Map()
   for (const { value } of await channelRows.list(db)) {
     remember(value)
   }
@@ -68,11 +73,13 @@ export async function loadChannels(db: Database, lateRows: LateRows): Promise<Ch
     charge: chargeLate,
     all: () => channels.values(),
     count: () => channels.size,
+    overcharged: () => [...channels.values()].filter(({ charged, balance }) => charged > balance),
     ofMember: (address) =>
       [...(members.get(address) ?? [])].flatMap((id) => channels.get(id) ?? []),
     amounts(channel) {
       const held = channel.held + (reserved.get(channel.id) ?? 0n)
-      return channelAmounts({ ...channel, held }, early.get(channel.id))
+      const balance = channel.balance - (uncounted.get(channel.id) ?? 0n)
+      return channelAmounts({ ...channel, held, balance }, early.get(channel.id))
     },
     reserve(id, amount) {
       reserved.set(id, (reserved.get(id) ?? 0n) + amount)
@@ -85,6 +92,9 @@ export async function loadChannels(db: Database, lateRows: LateRows): Promise<Ch
     },
     setEarlyWithdrawals(amounts) {
       early = amounts
+    },
+    setUncounted(amounts) {
+      uncounted = amounts
     },
   }
 
