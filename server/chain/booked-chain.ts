@@ -7,7 +7,7 @@ import type { Database, Row } from '../store/table.ts'
 import { table } from '../store/table.ts'
 import type { Block } from './blocks.ts'
 import type { BookingDeps } from './bookings.ts'
-import { bookEvents, tellChannels } from './bookings.ts'
+import { bookEvents, channelsIn, tellChannels } from './bookings.ts'
 import type { Deployment } from './deployment.ts'
 import type { DepositDepth, DepositQueue } from './deposit-depth.ts'
 import { createDepositQueue } from './deposit-depth.ts'
@@ -112,11 +112,15 @@ export function loadBookedChain(deps: BookedChainDeps): BookedChain {
       const place = hash && { block: ground, hash }
       const counts = causes.map((cause) => undoneRows.put(cause, booking.timesUndone(cause) + 1))
       taken = ground
-      await log.commit({ ...change, rows: [...(change.rows ?? []), ...counts, ...rowsAt(place)] })
+      const ids = channelsIn(booked)
+      await log.commit({
+        ...change,
+        rows: [...(change.rows ?? []), ...counts, ...rowsAt(place)],
+        rowsAt: ({ group }) => channels.holdTips(ids, group),
+      })
       written = place
       cursor = ground
-      const ids = booked.flatMap(({ event }) => ('channelId' in event ? [event.channelId] : []))
-      return { from, to: ground, events: causes.length, channels: [...new Set(ids)] }
+      return { from, to: ground, events: causes.length, channels: ids }
     },
     async lookAhead(blocks, head) {
       const ripe = deposits.ripen(head).filter((id) => channels.find(id))

@@ -13,6 +13,8 @@ import type { CeilingProof, Channel } from './channel.ts'
 import { assertSound, channelAmounts, charge } from './channel.ts'
 
 const channelRows = table<Channel>('channel')
+/** The group up to which a channel's row held every tip when the chain took a claim back, and `charged` fell with it. */
+const heldTips = table<bigint>('channel-held-tips')
 
 export type ChannelRegistry = {
   find(id: Hex): Channel | undefined
@@ -20,6 +22,8 @@ export type ChannelRegistry = {
   get(id: Hex): Channel
   /** Takes over the next state of a channel; the row must be committed in the same tick. */
   update(channel: Channel): Row
+  /** Rows that say so of channels whose `charged` falls in this group: it cannot tell any more which tips the row holds. */
+  holdTips(ids: readonly Hex[], group: bigint): Row[]
   /** As `update`, when the tips of the same commit tell how the channel came there. */
   charge(channel: Channel): LateRow
   all(): Iterable<Channel>
@@ -70,6 +74,7 @@ export async function loadChannels(db: Database, lateRows: LateRows): Promise<Ch
       remember(channel)
       return channelRows.putLater(channel.id, () => channels.get(channel.id) ?? channel)
     },
+    holdTips: (ids, group) => ids.map((id) => heldTips.put(id, group)),
     charge: chargeLate,
     all: () => channels.values(),
     count: () => channels.size,
@@ -99,13 +104,14 @@ export async function loadChannels(db: Database, lateRows: LateRows): Promise<Ch
   }
 
   /**
-   * Charges a tip that was committed after the channel's row was written: `charged` never falls, so it tells which. The tip of
+   * Charges a tip that was committed after the channel's row was written: `charged` never falls, so it tells which, unless a reorg took a claim back. The tip of
    * a stream is never among them, because the row is written in its own group.
    */
   function takeUp({ leaf, note }: StoredTip) {
     const channel = channels.get(leaf.channelId)
     assert.ok(channel, `channel ${leaf.channelId} has tips, but no row`)
     if (leaf.chargedAfter <= channel.charged) return
+    if (leaf.group <= (heldTips.get(db, leaf.channelId) ?? 0n)) return
     const { maxClaimableAmount, tipsHash } = note
     const voucher = { maxClaimableAmount, tipsHash, signature: leaf.voucherSignature }
     const proof: CeilingProof = { kind: 'voucher', ...voucher }

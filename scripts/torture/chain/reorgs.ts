@@ -1,0 +1,437 @@
+// Reorgs of depth 1 to 12 at each step of a channel's life: the chain goes back, goes another way with all, some or none of the same
+// transactions, and the books must say what it says. Tips that were acknowledged stay, whatever becomes of the deposit.
+
+import type { Address, Hex, PrivateKeyAccount } from 'viem'
+import { BaseError, createWalletClient, encodeFunctionData, http, maxUint256 } from 'viem'
+import { hardhat } from 'viem/chains'
+import { creatorVaultAbi, hubAccountAbi, paymentChannelsAbi, testTokenAbi } from '#protocol/abi.ts'
+import { smaller } from '#protocol/amount.ts'
+import type { ChannelConfig } from '#protocol/channel.ts'
+import { channelId, channelsDomainSeparator } from '#protocol/channel.ts'
+import { HubError } from '#protocol/errors.ts'
+import { lowerCase } from '#protocol/signature.ts'
+import type { Books } from '#server/testing/books.ts'
+import { feeAccount, openBooks } from '#server/testing/books.ts'
+import type { ChainFixture, FundedChannel } from '#server/testing/chain.ts'
+import { claimCall, creditCall, mineOtherwise } from '#server/testing/chain.ts'
+import type { Disk } from '#server/testing/disk.ts'
+import { openDisk, randomHash } from '#server/testing/disk.ts'
+import type { Random } from '../random.ts'
+import { createRandom } from '../random.ts'
+import type { Tally } from './truth.ts'
+import { compareWithChain, readerOf } from './truth.ts'
+
+/** What can happen to a channel and its money, in the order of its life. */
+const stepNames = [
+  'deposit',
+  'top up',
+  'claim',
+  'settle',
+  'credit',
+  'claim, settle and credit',
+  'pay',
+  'gift',
+  'claim above the books',
+  'withdraw',
+  'finish a withdrawal',
+  'refund',
+] as const
+type StepName = (typeof stepNames)[number]
+
+const deepest = 12
+/** Every step at every depth. */
+export const allReorgs = stepNames.length * deepest
+
+type Party = { key: PrivateKeyAccount; account: Address }
+
+type Scene = {
+  chain: ChainFixture
+  random: Random
+  tally: Tally
+  disk: Disk
+  books: Books
+  settings: Parameters<typeof openBooks>[2]
+  payers: PrivateKeyAccount[]
+  creators: Party[]
+  stranger: PrivateKeyAccount
+  channels: FundedChannel[]
+  tipped: Map<Hex, bigint>
+  /** The signed bytes of what was sent since the newest mark. */
+  sent: Hex[]
+}
+
+/** Plays `reorgs` reorgs on one set of books. */
+export async function playReorgs(
+  chain: ChainFixture,
+  { seed, reorgs, tally }: { seed: number; reorgs: number; tally: Tally },
+) {
+  const random = createRandom(seed)
+  const snapshot = await chain.node.snapshot()
+  const scene = await openScene(chain, random, tally)
+  const first = random.below(allReorgs)
+  try {
+    for (let index = 0; index < reorgs; index += 1) {
+      // 7 has no divisor in common with the number of all, so that few reorgs are spread and all are reached.
+      const place = (first + index * 7) % allReorgs
+      const step = stepNames[place % stepNames.length] ?? 'deposit'
+      const depth = 1 + Math.floor(place / stepNames.length)
+      const before = tally.failures.length
+      await playReorg(scene, { step, depth })
+      tally.failures.splice(
+        before,
+        tally.failures.length - before,
+        ...tally.failures.slice(before).map((text) => `${step}, depth ${depth}: ${text}`),
+      )
+      if (tally.failures.length > 0) return
+    }
+  } finally {
+    await scene.books.checks.stop()
+    await scene.disk.remove()
+    await chain.node.revert({ id: snapshot })
+  }
+}
+
+async function openScene(chain: ChainFixture, random: Random, tally: Tally): Promise<Scene> {
+  const { deployment, token } = chain
+  const { chainId, hubAccount, channels: contract } = deployment
+  const disk = await openDisk({ chainId, hubAccount, channels: contract })
+  const confirmations = random.pick([0, 0, 1, 3])
+  const depositDepths = [{ token, from: 50_000n, confirmations: confirmations + 3 }]
+  const settings = { confirmations, depositDepths, reorgLimit: 3 * deepest }
+  const books = await openBooks(chain, disk.db, settings)
+  const payers: PrivateKeyAccount[] = []
+  for (let index = 0; index < 3; index += 1) {
+    const payer = await chain.party({ tokens: 10n ** 12n })
+    payers.push(payer)
+    const args = [contract, maxUint256]
+    await chain.transact(payer, {
+      address: token,
+      abi: testTokenAbi,
+      functionName: 'approve',
+      args,
+    })
+  }
+  return {
+    chain,
+    random,
+    tally,
+    disk,
+    books,
+    settings,
+    payers,
+    creators: [await books.newCreator(), await books.newCreator()],
+    stranger: await chain.party({ tokens: 10n ** 9n }),
+    channels: [],
+    tipped: new Map(),
+    sent: [],
+  }
+}
+
+async function playReorg(scene: Scene, { step, depth }: { step: StepName; depth: number }) {
+  const { chain, random, tally } = scene
+  await prepare(scene, step)
+  const mark = await chain.node.snapshot()
+  const start = await chain.node.getBlockNumber({ cacheTime: 0 })
+  scene.sent = []
+  await steps[step](scene)
+  tally.operations += 1
+  await lengthen(scene, start + BigInt(depth))
+  await catchUp(scene)
+  await tipSome(scene)
+  if (random.once(3)) await restart(scene)
+
+  await chain.node.revert({ id: mark })
+  tally.faults += 1
+  await goAnotherWay(scene, start + BigInt(depth))
+  await catchUp(scene)
+  await tipSome(scene)
+  if (random.once(3)) await restart(scene)
+}
+
+/** Brings the chain to where a step can be done, with blocks on top that no reorg takes. */
+async function prepare(scene: Scene, step: StepName) {
+  const { random, chain } = scene
+  if (step === 'deposit') return
+  await deposit(scene, random.between(60_000n, 90_000n))
+  await chain.node.mine({ blocks: 8 })
+  await catchUp(scene)
+  await tipSome(scene)
+  if (step === 'settle' || step === 'credit') await steps.claim(scene)
+  if (step === 'credit') await steps.settle(scene)
+  if (step === 'pay') await steps['claim, settle and credit'](scene)
+  if (step === 'finish a withdrawal') {
+    await steps.withdraw(scene)
+    await chain.node.increaseTime({ seconds: 86_401 })
+  }
+  await chain.node.mine({ blocks: 4 })
+  await catchUp(scene)
+}
+
+const steps: Readonly<Record<StepName, (scene: Scene) => Promise<unknown>>> = {
+  deposit: (scene) => deposit(scene, scene.random.between(1_000n, 90_000n)),
+  'top up': (scene) => topUp(scene, newest(scene), scene.random.between(1_000n, 90_000n)),
+  async claim(scene) {
+    const { target, data } = await claimCall(newest(scene), await claimable(scene))
+    await runHub(scene, [{ target, data }])
+  },
+  settle: ({ chain, ...scene }) =>
+    send({ chain, ...scene }, scene.stranger, {
+      address: chain.deployment.channels,
+      abi: paymentChannelsAbi,
+      functionName: 'settle',
+      args: [chain.deployment.vault, chain.token],
+    }),
+  credit: async (scene) => runHub(scene, [creditCall(scene.chain, await creditRows(scene))]),
+  async 'claim, settle and credit'(scene) {
+    const { target, data } = await claimCall(newest(scene), await claimable(scene))
+    const credit = creditCall(scene.chain, await creditRows(scene))
+    await runHub(scene, [{ target, data }, credit])
+  },
+  async pay(scene) {
+    const { chain, creators, stranger } = scene
+    for (const { key, account } of creators) {
+      const { credited, paid } = scene.books.vaultAccounts.get(chain.token, account)
+      if (credited === paid) continue
+      await send(scene, key, {
+        address: chain.deployment.vault,
+        abi: creatorVaultAbi,
+        functionName: 'pay',
+        args: [
+          chain.token,
+          stranger.address,
+          scene.random.between(1n, credited - paid),
+          randomHash(),
+        ],
+      })
+    }
+  },
+  gift: (scene) =>
+    send(scene, scene.stranger, {
+      address: scene.chain.token,
+      abi: testTokenAbi,
+      functionName: 'transfer',
+      args: [scene.chain.deployment.vault, scene.random.between(1n, 500n)],
+    }),
+  async 'claim above the books'(scene) {
+    const charged = await claimable(scene)
+    const { target, data } = await claimCall(
+      newest(scene),
+      charged + scene.random.between(1n, 300n),
+    )
+    await runHub(scene, [{ target, data }])
+  },
+  withdraw: (scene) => {
+    const { contract, config, payer } = newest(scene)
+    const args = [config, scene.random.between(1n, 5_000n)]
+    const call = { address: contract, abi: paymentChannelsAbi, functionName: 'initiateWithdraw' }
+    return send(scene, payer, { ...call, args })
+  },
+  'finish a withdrawal': (scene) => {
+    const { contract, config, payer } = newest(scene)
+    const call = { address: contract, abi: paymentChannelsAbi, functionName: 'finalizeWithdraw' }
+    return send(scene, payer, { ...call, args: [config] })
+  },
+  async refund(scene) {
+    const { contract, config } = newest(scene)
+    const args = [config, scene.random.between(1n, 5_000n)] as const
+    const data = encodeFunctionData({ abi: paymentChannelsAbi, functionName: 'refund', args })
+    await runHub(scene, [{ target: contract, data }])
+  },
+}
+
+async function deposit(scene: Scene, amount: bigint) {
+  const { chain, random, payers } = scene
+  const { vault, hubAccount, channels: contract } = chain.deployment
+  const payer = random.pick(payers)
+  const config: ChannelConfig = {
+    payer: lowerCase(payer.address),
+    payerAuthorizer: lowerCase(payer.address),
+    receiver: vault,
+    receiverAuthorizer: hubAccount,
+    token: chain.token,
+    withdrawDelay: 86_400,
+    salt: randomHash(),
+  }
+  const id = channelId(config, channelsDomainSeparator({ chainId: hardhat.id, address: contract }))
+  const channel = { id, config, contract, payer }
+  scene.channels.push(channel)
+  await topUp(scene, channel, amount)
+}
+
+function topUp(scene: Scene, { contract, config, payer }: FundedChannel, amount: bigint) {
+  const call = { address: contract, abi: paymentChannelsAbi, functionName: 'depositDirect' }
+  return send(scene, payer, { ...call, args: [config, amount] })
+}
+
+function newest({ channels }: Scene): FundedChannel {
+  const channel = channels.at(-1)
+  if (!channel) throw new Error('no channel was opened')
+  return channel
+}
+
+/** What was charged on the newest channel. */
+async function claimable(scene: Scene): Promise<bigint> {
+  return scene.books.channels.get(newest(scene).id).charged
+}
+
+/** New totals for everybody whom the books owe something, within what the chain holds free after a settlement. */
+async function creditRows({ chain, books, creators, channels }: Scene) {
+  const { deployment, token, node } = chain
+  const [held, owed, [claimed, settled]] = await Promise.all([
+    node.readContract({
+      address: token,
+      abi: testTokenAbi,
+      functionName: 'balanceOf',
+      args: [deployment.vault],
+    }),
+    node.readContract({
+      address: deployment.vault,
+      abi: creatorVaultAbi,
+      functionName: 'owed',
+      args: [token],
+    }),
+    node.readContract({
+      address: deployment.channels,
+      abi: paymentChannelsAbi,
+      functionName: 'receivers',
+      args: [deployment.vault, token],
+    }),
+  ])
+  const last = channels.at(-1)
+  const coming = last ? books.channels.find(last.id) : undefined
+  let free = held - owed + claimed - settled + (coming ? coming.charged - coming.totalClaimed : 0n)
+  return [...creators.map(({ account }) => account), feeAccount].flatMap((account) => {
+    const name = account === feeAccount ? 'fees' : `creator:${account}`
+    const due = -books.book(name)
+    if (due <= 0n || due > free) return []
+    free -= due
+    return [{ account, credited: books.vaultAccounts.get(token, account).credited + due }]
+  })
+}
+
+function runHub(scene: Scene, calls: readonly { target: Address; data: Hex }[]) {
+  const { chain } = scene
+  return send(scene, chain.operator, {
+    address: chain.deployment.hubAccount,
+    abi: hubAccountAbi,
+    functionName: 'run',
+    args: [calls],
+  })
+}
+
+/** Sends a transaction and keeps its bytes, to send them again on another branch. */
+async function send(
+  { chain, sent }: Pick<Scene, 'chain' | 'sent'>,
+  account: PrivateKeyAccount,
+  call: { address: Address; abi: unknown; functionName: string; args: readonly unknown[] },
+) {
+  const wallet = createWalletClient({ account, chain: hardhat, transport: http(chain.rpcUrl) })
+  const data = encodeFunctionData(call as Parameters<typeof encodeFunctionData>[0])
+  const request = await wallet.prepareTransactionRequest({
+    to: call.address,
+    data,
+    gas: 3_000_000n,
+  })
+  const raw = await wallet.signTransaction(request)
+  const hash = await chain.node.sendRawTransaction({ serializedTransaction: raw })
+  const { status } = await chain.node.waitForTransactionReceipt({ hash })
+  if (status !== 'success') throw new Error(`${call.functionName} was reverted`)
+  sent.push(raw)
+}
+
+async function lengthen({ chain, books, random, tally }: Scene, to: bigint) {
+  while ((await chain.node.getBlockNumber({ cacheTime: 0 })) < to) {
+    await chain.node.mine({ blocks: 1 })
+    if (!random.once(3)) continue
+    await books.follower.tick()
+    tally.operations += 1
+  }
+}
+
+/** The same transactions, some or none of them, among other blocks; now and then shorter at first than what was there. */
+async function goAnotherWay(scene: Scene, atLeast: bigint) {
+  const { chain, random, books, sent } = scene
+  await mineOtherwise(chain, 1)
+  const count = random.pick([0, random.below(sent.length + 1), sent.length])
+  for (const serializedTransaction of sent.slice(0, count)) {
+    await chain.node.sendRawTransaction({ serializedTransaction }).catch((cause: unknown) => {
+      // On this branch it may be refused: what it needs may not have happened.
+      if (!(cause instanceof BaseError)) throw cause
+    })
+    if (random.once(2)) await mineOtherwise(chain, 1)
+    if (random.once(4)) await books.follower.tick()
+  }
+  while ((await chain.node.getBlockNumber({ cacheTime: 0 })) <= atLeast)
+    await mineOtherwise(chain, 1)
+}
+
+async function catchUp(scene: Scene) {
+  const { chain, books, disk, tipped, creators, tally } = scene
+  await books.follower.tick()
+  tally.operations += 1
+  const accounts = [...creators.map(({ account }) => account), feeAccount]
+  await compareWithChain({ chain, books, db: disk.db, tipped, accounts }, tally)
+  await assertOutEarly(scene)
+}
+
+/** No channel gives more credit than its escrow at the head less what is on its way out. */
+async function assertOutEarly({ chain, books, tally }: Scene) {
+  const reader = readerOf(chain.rpcUrl)
+  const checks = [...books.channels.all()].map(async (channel) => {
+    const call = { address: channel.contract, abi: paymentChannelsAbi, args: [channel.id] } as const
+    const [[balance], [pending]] = await Promise.all([
+      reader.readContract({ ...call, functionName: 'channels' }),
+      reader.readContract({ ...call, functionName: 'pendingWithdrawals' }),
+    ])
+    const { escrowCap } = books.channels.amounts(channel)
+    const left = balance > pending ? balance - pending : 0n
+    if (escrowCap > left)
+      tally.failures.push(`channel ${channel.id} gives credit up to ${escrowCap} of ${left}`)
+  })
+  await Promise.all(checks)
+}
+
+/** Tips that fit are accepted; one on an over-charged channel is not. */
+async function tipSome(scene: Scene) {
+  for (const channel of scene.channels.slice(-3)) {
+    const known = scene.books.channels.find(channel.id)
+    if (!known) continue
+    const { available, escrowCap } = scene.books.channels.amounts(known)
+    scene.tally.operations += 1
+    if (known.charged > escrowCap) await tipInVain(scene, channel)
+    else if (available > 0n)
+      await tip(scene, channel, scene.random.between(1n, smaller(available, 3_000n)))
+  }
+}
+
+async function tip(
+  { books, random, creators, tipped }: Scene,
+  channel: FundedChannel,
+  amount: bigint,
+) {
+  await books.tip(channel, { to: random.pick(creators).account, amount })
+  tipped.set(channel.id, (tipped.get(channel.id) ?? 0n) + amount)
+}
+
+async function tipInVain({ books, creators: [creator], tally }: Scene, channel: FundedChannel) {
+  if (!creator) throw new Error('nobody to tip')
+  if (!(await isExceeded(books.tip(channel, { to: creator.account, amount: 1n }))))
+    tally.failures.push(`over-charged channel ${channel.id} took a tip`)
+}
+
+async function isExceeded(tip: Promise<unknown>): Promise<boolean> {
+  return tip.then(
+    () => false,
+    (cause: unknown) => {
+      if (cause instanceof HubError && cause.code === 'deposit_exceeded') return true
+      throw cause
+    },
+  )
+}
+
+async function restart(scene: Scene) {
+  await scene.books.checks.stop()
+  const db = await scene.disk.reopen()
+  scene.books = await openBooks(scene.chain, db, scene.settings)
+  scene.tally.operations += 1
+}
