@@ -7,7 +7,7 @@ import { newTally } from './truth.ts'
 
 /** What to play: a part, its seed and how much of it. */
 export type Play =
-  | { part: 'reorgs'; seed: number; reorgs: number }
+  | { part: 'reorgs'; seed: number; first: number; reorgs: number }
   | { part: 'faults'; seed: number; blocks: number; events: number }
 
 const [, , text = '{}'] = process.argv

@@ -60,19 +60,18 @@ type Scene = {
   sent: Hex[]
 }
 
-/** Plays `reorgs` reorgs on one set of books. */
+/** Plays `reorgs` reorgs on one set of books, from the `first` of all that there are on. */
 export async function playReorgs(
   chain: ChainFixture,
-  { seed, reorgs, tally }: { seed: number; reorgs: number; tally: Tally },
+  { seed, first, reorgs, tally }: { seed: number; first: number; reorgs: number; tally: Tally },
 ) {
-  const random = createRandom(seed)
+  const random = createRandom(seed * 1_000 + first)
   const snapshot = await chain.node.snapshot()
   const scene = await openScene(chain, random, tally)
-  const first = random.below(allReorgs)
   try {
     for (let index = 0; index < reorgs; index += 1) {
-      // 7 has no divisor in common with the number of all, so that few reorgs are spread and all are reached.
-      const place = (first + index * 7) % allReorgs
+      // 7 has no divisor in common with the number of all: few are spread, and all are reached.
+      const place = ((seed + first + index) * 7) % allReorgs
       const step = stepNames[place % stepNames.length] ?? 'deposit'
       const depth = 1 + Math.floor(place / stepNames.length)
       const before = tally.failures.length

@@ -1,0 +1,73 @@
+// Bugs with names, which `npm run torture -- --only chain --plant <name>` puts into a copy of the sources. `part` must find it.
+
+import type { Plant } from '../plants.ts'
+import type { Play } from './play.ts'
+
+export type ChainPlant = Plant & { part: Play['part'] }
+
+const booked = 'server/chain/booked-chain.ts'
+const reversals = 'server/chain/reversals.ts'
+const blocks = 'server/chain/blocks.ts'
+
+export const chainPlants: Readonly<Record<string, ChainPlant>> = {
+  'one-block-left': {
+    part: 'reorgs',
+    file: booked,
+    find: /recent\.takeBack\(ground\)/,
+    put: 'recent.takeBack(ground + 1n)',
+  },
+  'claim-stays': {
+    part: 'reorgs',
+    file: reversals,
+    find: /if \(seen && channel\) rows\.push/,
+    put: "if (seen && channel && event.kind !== 'claimed') rows.push",
+  },
+  'entries-stay': {
+    part: 'reorgs',
+    file: reversals,
+    find: /entries: entry \? \[entry\] : \[\]/,
+    put: 'entries: []',
+  },
+  'id-given-again': {
+    part: 'reorgs',
+    file: 'server/chain/bookings.ts',
+    find: /times === 0 \? '' : `~\$\{times\}`/,
+    put: "''",
+  },
+  'undone-in-order': {
+    part: 'reorgs',
+    file: booked,
+    find: /\[\.\.\.block\.booked\]\.reverse\(\)/,
+    put: '[...block.booked]',
+  },
+  'tips-charged-again': {
+    part: 'reorgs',
+    file: booked,
+    find: /rowsAt: \(\{ group \}\) => channels\.holdTips\(ids, group\),/,
+    put: '',
+  },
+  'withdrawal-seen-late': {
+    part: 'reorgs',
+    file: booked,
+    find: /channels\.setEarlyWithdrawals\(withdrawalsIn\(events\)\)/,
+    put: '',
+  },
+  'refund-seen-late': {
+    part: 'reorgs',
+    file: booked,
+    find: /event\.kind !== 'refunded' \|\|/,
+    put: "event.kind === 'refunded' ||",
+  },
+  'logs-unproved': {
+    part: 'faults',
+    file: blocks,
+    find: /const isWorthProof = logs\.length > 0 \|\| isExpected/,
+    put: 'const isWorthProof = !isExpected',
+  },
+  'block-hash-unread': {
+    part: 'faults',
+    file: blocks,
+    find: /if \(blockHash !== hash\)/,
+    put: 'if (blockHash === hash)',
+  },
+}
