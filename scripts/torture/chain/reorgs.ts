@@ -152,7 +152,7 @@ async function prepare(scene: Scene, step: StepName) {
   const { random, chain } = scene
   if (step === 'deposit') return
   await deposit(scene, random.between(60_000n, 90_000n))
-  await chain.node.mine({ blocks: 8 })
+  await mineOtherwise(chain, 8)
   await catchUp(scene)
   await tipSome(scene)
   if (step === 'settle' || step === 'credit') await steps.claim(scene)
@@ -162,16 +162,22 @@ async function prepare(scene: Scene, step: StepName) {
     await steps.withdraw(scene)
     await chain.node.increaseTime({ seconds: 86_401 })
   }
-  await chain.node.mine({ blocks: 4 })
+  await mineOtherwise(chain, 4)
   await catchUp(scene)
 }
 
 const steps: Readonly<Record<StepName, (scene: Scene) => Promise<unknown>>> = {
   deposit: (scene) => deposit(scene, scene.random.between(1_000n, 90_000n)),
   'top up': (scene) => topUp(scene, newest(scene), scene.random.between(1_000n, 90_000n)),
+  /** In two parts in one transaction: then it matters which is undone first. */
   async claim(scene) {
-    const { target, data } = await claimCall(newest(scene), await claimable(scene))
-    await runHub(scene, [{ target, data }])
+    const total = await claimable(scene)
+    const parts = [await claimCall(newest(scene), (total + 1n) / 2n)]
+    parts.push(await claimCall(newest(scene), total))
+    await runHub(
+      scene,
+      parts.map(({ target, data }) => ({ target, data })),
+    )
   },
   settle: ({ chain, ...scene }) =>
     send({ chain, ...scene }, scene.stranger, {
