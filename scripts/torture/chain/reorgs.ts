@@ -161,6 +161,7 @@ async function prepare(scene: Scene, step: StepName) {
   if (step === 'finish a withdrawal') {
     await steps.withdraw(scene)
     await chain.node.increaseTime({ seconds: 86_401 })
+    await chain.node.mine({ blocks: 1 })
   }
   await mineOtherwise(chain, 4)
   await catchUp(scene)
