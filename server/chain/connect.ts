@@ -1,8 +1,9 @@
 // The hub's connection to its chain.
 
-import type { PublicClient } from 'viem'
+import type { EIP1193RequestFn, PublicClient } from 'viem'
 import { createPublicClient, createTransport, defineChain, http } from 'viem'
 import type { Config } from '../config.ts'
+import type { Deployment } from './deployment.ts'
 import type { Endpoint, Endpoints } from './endpoints.ts'
 import { createEndpoints, requestAnywhere } from './endpoints.ts'
 
@@ -19,7 +20,9 @@ export function connect(
     JANDON_RPC_TIMEOUT_MS,
     JANDON_POLL_MS,
     deployment,
-  }: Pick<Config, 'JANDON_RPC_URL' | 'JANDON_RPC_TIMEOUT_MS' | 'JANDON_POLL_MS' | 'deployment'>,
+  }: Pick<Config, 'JANDON_RPC_URL' | 'JANDON_RPC_TIMEOUT_MS' | 'JANDON_POLL_MS'> & {
+    deployment: Pick<Deployment, 'chainId'>
+  },
   deps: { now: () => number; onAside: (endpoint: Endpoint, reason: string) => void },
 ): { chain: PublicClient; endpoints: Endpoints } {
   const definition = defineChain({
@@ -36,14 +39,14 @@ export function connect(
     client: createPublicClient({ ...common, transport: transportTo(url) }),
   }))
   const endpoints = createEndpoints(all, deps)
+  const request = (asked: { method: string; params?: unknown }) => requestAnywhere(endpoints, asked)
   const anywhere = () =>
     createTransport({
       key: 'endpoints',
       name: 'whichever endpoint works',
       type: 'endpoints',
       retryCount: 2,
-      request: (request) =>
-        requestAnywhere(endpoints, request as Parameters<PublicClient['request']>[0]),
-    } as Parameters<typeof createTransport>[0])
+      request: request as EIP1193RequestFn,
+    })
   return { chain: createPublicClient({ ...common, transport: anywhere }), endpoints }
 }

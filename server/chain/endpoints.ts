@@ -61,12 +61,12 @@ export function createEndpoints(
  */
 export async function requestAnywhere(
   endpoints: Endpoints,
-  request: Parameters<PublicClient['request']>[0],
+  request: { method: string; params?: unknown },
 ): Promise<unknown> {
   let failure: unknown
   for (const endpoint of endpoints.usable()) {
     try {
-      return await endpoint.client.request(request)
+      return await endpoint.client.request(request as Parameters<PublicClient['request']>[0])
     } catch (cause) {
       if (!isUnanswered(cause)) throw cause
       endpoints.putAside(endpoint, reasonOf(cause))
