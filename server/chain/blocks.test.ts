@@ -180,6 +180,23 @@ describe('createBlockReader, on a real chain', function () {
       assert.equal(bloom.mayHold(bloomBitsOf(chain.deployment.channels)), false)
     })
 
+    it('are not asked of so big a block, unless a second endpoint has other logs', async () => {
+      const number = await chain.node.getBlockNumber({ cacheTime: 0 })
+      const wrong: bigint[] = []
+      const onWrongLogs = (block: bigint) => wrong.push(block)
+      const reader = createBlockReader(watchedBy(chain.deployment), { onWrongLogs })
+      const range = { from: number, to: number, parent: undefined, known: new Map<Hex, Block>() }
+      const forgetful = clientOf(logs((found) => found.slice(1)))
+      const [alone] = await reader.read(forgetful, range)
+      assert.equal(alone?.logs.length, 139)
+      const [beside] = await reader.read(forgetful, { ...range, witness: clientOf() })
+      assert.equal(beside?.logs.length, 140)
+      assert.deepEqual(wrong, [number])
+      const silent = clientOf(() => null)
+      const [deaf] = await reader.read(clientOf(), { ...range, witness: silent })
+      assert.equal(deaf?.logs.length, 140)
+    })
+
     it('know no root of receipts of unknown kinds, and that of none', () => {
       const logsBloom: Hex = `0x${'00'.repeat(256)}`
       const receipt = { status: true, cumulativeGasUsed: 1n, logsBloom, logs: [] }

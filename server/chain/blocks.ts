@@ -5,7 +5,7 @@ import type { Hex, PublicClient } from 'viem'
 import { zeroHash } from 'viem'
 import type { Bloom, BloomBits } from './bloom.ts'
 import { bloomBitsOf, readBloom } from './bloom.ts'
-import { EndpointFault, isRpcAnswer } from './endpoints.ts'
+import { EndpointFault, isEndpointTrouble, isRpcAnswer } from './endpoints.ts'
 import type { ChainLog, Watched } from './logs.ts'
 import { contractTopics, transferTopics } from './logs.ts'
 import type { Header } from './rpc-reads.ts'
@@ -20,7 +20,10 @@ export class RangeRefused extends Error {}
 /** The first block read does not follow on the block before: the chain went another way meanwhile. */
 export class ForkFound extends Error {}
 
-/** In blocks of more transactions than this, receipts are too much to read for every block that has a log. */
+/**
+ * In blocks of more transactions than this, receipts are too much to read for every block that has a log, and filters are too
+ * full: a second endpoint is asked for the logs instead, if there is one, and only where the two differ receipts decide.
+ */
 const cheapTransactions = 100
 
 type Client = Pick<PublicClient, 'request'>
@@ -28,12 +31,19 @@ type Client = Pick<PublicClient, 'request'>
 export type BlockReader = {
   /**
    * Blocks `from` to `to`; `parent` is the hash of the one before, when it is known. Those that `known` has are not read again.
+   * `witness` is another endpoint.
    *
    * @throws RangeRefused, ForkFound, EndpointFault, and viem's errors when nothing is answered.
    */
   read(
     client: Client,
-    range: { from: bigint; to: bigint; parent: Hex | undefined; known: ReadonlyMap<Hex, Block> },
+    range: {
+      from: bigint
+      to: bigint
+      parent: Hex | undefined
+      known: ReadonlyMap<Hex, Block>
+      witness?: Client | undefined
+    },
   ): Promise<Block[]>
 }
 
@@ -44,28 +54,49 @@ export function createBlockReader(
   const looksFor = interestOf(watched)
 
   return {
-    async read(client, { from, to, parent, known }) {
+    async read(client, { from, to, parent, known, witness }) {
       const headers = await readHeaders(client, { from, to })
       assertLinked(headers, parent)
       const fresh = headers.filter(({ hash }) => !known.has(hash))
       const read = new Map(known)
-      for (const block of await readFresh(client, fresh)) read.set(block.hash, block)
+      for (const block of await readFresh(client, fresh, witness)) read.set(block.hash, block)
       return headers.flatMap(({ hash }) => read.get(hash) ?? [])
     },
   }
 
-  async function readFresh(client: Client, headers: readonly Header[]): Promise<Block[]> {
+  async function readFresh(
+    client: Client,
+    headers: readonly Header[],
+    witness: Client | undefined,
+  ): Promise<Block[]> {
     const [first, last] = [headers[0], headers.at(-1)]
     if (!first || !last) return []
-    const logs = await logsBetween(client, { from: first.number, to: last.number })
+    const range = { from: first.number, to: last.number }
+    const [logs, others] = await Promise.all([
+      logsBetween(client, range),
+      witness && headers.some(isBig) ? testimony(witness, range) : undefined,
+    ])
     const byBlock = Map.groupBy(logs, ({ blockNumber }) => blockNumber)
+    const byWitness = others && Map.groupBy(others, ({ blockNumber }) => blockNumber)
     const blocks = await Promise.all(
-      headers.map((header) => checked(client, header, byBlock.get(header.number) ?? [])),
+      headers.map((header) => {
+        const told = byBlock.get(header.number) ?? []
+        const other = byWitness ? (byWitness.get(header.number) ?? []) : told
+        return checked(client, header, { told, isDisputed: placesOf(told) !== placesOf(other) })
+      }),
     )
     const again = await readHeader(client, last.number)
     if (again.hash !== last.hash)
       throw new ForkFound(`block ${last.number} changed while it was read`)
     return blocks
+  }
+
+  /** What another endpoint says; when it does not answer, nothing is disputed. */
+  function testimony(witness: Client, range: { from: bigint; to: bigint }) {
+    return readLogs(witness, watched, range).catch((cause: unknown) => {
+      if (!isEndpointTrouble(cause)) throw cause
+      return undefined
+    })
   }
 
   async function logsBetween(client: Client, range: { from: bigint; to: bigint }) {
@@ -80,23 +111,30 @@ export function createBlockReader(
   async function checked(
     client: Client,
     header: Header,
-    logs: readonly ChainLog[],
+    { told, isDisputed }: { told: readonly ChainLog[]; isDisputed: boolean },
   ): Promise<Block> {
-    const { number, hash, transactions } = header
-    for (const { blockHash } of logs) {
+    const { number, hash } = header
+    for (const { blockHash } of told) {
       if (blockHash !== hash)
         throw new EndpointFault(`a log says that block ${number} is ${blockHash}, it is ${hash}`)
     }
     const bloom = readBloom(header.logsBloom)
-    assertPossible(header, bloom, logs)
-    const isExpected = bloom.isSparse && looksFor.some((one) => one(bloom))
-    const isWorthProof = logs.length > 0 || isExpected
-    if (!isWorthProof || transactions.length > cheapTransactions)
-      return { number, hash, logs: inOrder(logs) }
+    assertPossible(header, bloom, told)
+    const isWorthProof = told.length > 0 || isExpected(bloom)
+    if (!isDisputed && (!isWorthProof || isBig(header)))
+      return { number, hash, logs: inOrder(told) }
     const proved = await readBlockLogs(client, watched, header)
-    if (placesOf(proved.logs) !== placesOf(logs)) onWrongLogs(number)
+    if (placesOf(proved.logs) !== placesOf(told)) onWrongLogs(number)
     return { number, hash, logs: inOrder(proved.logs) }
   }
+
+  function isExpected(bloom: Bloom): boolean {
+    return bloom.isSparse && looksFor.some((one) => one(bloom))
+  }
+}
+
+function isBig({ transactions }: Header): boolean {
+  return transactions.length > cheapTransactions
 }
 
 /** Each header names the hash of the one before. A simulated chain names none for blocks that it made up in bulk. */

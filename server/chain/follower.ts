@@ -136,7 +136,7 @@ function groundOf(
 }
 
 /** Reading what follows on the books, in pieces that the endpoint gives. */
-function createReading({ deployment }: FollowerDeps, { cursor, hashOf }: BookedChain) {
+function createReading({ deployment, endpoints }: FollowerDeps, { cursor, hashOf }: BookedChain) {
   let span = firstSpan
   let doubted: bigint | undefined
   const reader = createBlockReader(watchedBy(deployment), {
@@ -153,7 +153,8 @@ function createReading({ deployment }: FollowerDeps, { cursor, hashOf }: BookedC
     const range = { from: above + 1n, to: smaller(above + span, place.to), parent }
     const known = new Map(place.known.map((block) => [block.hash, block]))
     try {
-      const blocks = await reader.read(endpoint.client, { ...range, known })
+      const witness = endpoints.usable().find((other) => other !== endpoint)?.client
+      const blocks = await reader.read(endpoint.client, { ...range, known, witness })
       span = smaller(span * 2n, longestSpan)
       return blocks
     } catch (cause) {

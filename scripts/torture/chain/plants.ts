@@ -55,19 +55,19 @@ export const chainPlants: Readonly<Record<string, ChainPlant>> = {
   'refund-seen-late': {
     part: 'reorgs',
     file: booked,
-    find: /event\.kind !== 'refunded' \|\|/,
-    put: "event.kind === 'refunded' ||",
+    find: /\|\| deps\.isHeldFor\(event\)/,
+    put: '|| event.amount > 0n',
   },
   'logs-unproved': {
     part: 'faults',
     file: blocks,
-    find: /const isWorthProof = logs\.length > 0 \|\| isExpected/,
-    put: 'const isWorthProof = !isExpected',
+    find: /const isWorthProof = told\.length > 0 \|\| isExpected\(bloom\)/,
+    put: 'const isWorthProof = !bloom',
   },
-  'block-hash-unread': {
+  'range-asked-again': {
     part: 'faults',
-    file: blocks,
-    find: /if \(blockHash !== hash\)/,
-    put: 'if (blockHash === hash)',
+    file: 'server/chain/follower.ts',
+    find: /span = larger\(span \/ 2n, 1n\)/,
+    put: '',
   },
 }
