@@ -39,10 +39,23 @@ export async function openBooks(
     reorgLimit = 64,
     endpoints = createEndpoints([{ name: 'chain', client: chain.client }], { now: Date.now }),
     onUndone = () => undefined,
+    consequences = [],
+    reversals = [],
+    isHeldFor = () => false,
     now = Date.now,
     limits = { maxOpen: 100, maxTicksPerReveal: 64, idleMs: 60_000 },
   }: Partial<
-    Pick<FollowerDeps, 'confirmations' | 'depositDepths' | 'reorgLimit' | 'endpoints' | 'onUndone'>
+    Pick<
+      FollowerDeps,
+      | 'confirmations'
+      | 'depositDepths'
+      | 'reorgLimit'
+      | 'endpoints'
+      | 'onUndone'
+      | 'consequences'
+      | 'reversals'
+      | 'isHeldFor'
+    >
   > & { now?: () => number; limits?: StreamLimits } = {},
 ) {
   const { deployment, client, token } = chain
@@ -72,9 +85,9 @@ export async function openBooks(
     confirmations,
     depositDepths,
     reorgLimit,
-    isHeldFor: () => false,
-    consequences: [],
-    reversals: [],
+    isHeldFor,
+    consequences,
+    reversals,
     onUndone,
   })
   const reserves = createReserves({

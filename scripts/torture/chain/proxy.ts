@@ -109,7 +109,7 @@ function spoilLogs({ params }: Call, given: Answer, fault: FaultName | undefined
   const logs = given.result as Log[] | undefined
   const [first] = logs ?? []
   if (!logs || !first) return given
-  switch (fault) {
+  switch (fault ?? faultOfLogs()) {
     case 'skip': {
       counts.skip += 1
       const gone = random.below(logs.length)
@@ -129,6 +129,12 @@ function spoilLogs({ params }: Call, given: Answer, fault: FaultName | undefined
     default:
       return given
   }
+}
+
+/** Logs are asked for seldom and in long ranges, so they are spoilt more often than the rest. */
+function faultOfLogs(): FaultName | undefined {
+  if (random.below(1_000) >= 4 * perThousand) return undefined
+  return random.pick(['skip', 'stale', 'duplicate', 'wrong-hash'] as const)
 }
 
 function spoilBlock({ params }: Call, given: Answer, fault: FaultName | undefined): Answer {
