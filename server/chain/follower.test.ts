@@ -385,7 +385,7 @@ describe('createFollower, on a real chain', function () {
       assert.equal((await reorganised.reserves.check()).verdict, 'equal')
     }
 
-    it('undoes each booking by an entry of its own, and books it again under a new id (I4, I5)', async () => {
+    it('undoes each booking by an entry of its own, and books it again under a new id (R29, I4, I5)', async () => {
       const before = plain(reorganised.balances)
       const snapshot = await chain.node.snapshot()
       const args = [chain.deployment.vault, 5n]
@@ -411,7 +411,7 @@ describe('createFollower, on a real chain', function () {
       )
     })
 
-    it('keeps tips whose deposit is gone, and gives no credit until it is back (R6)', async () => {
+    it('keeps tips whose deposit is gone, and gives no credit until it is back (R6, R29)', async () => {
       const snapshot = await chain.node.snapshot()
       const opened = await fundChannel(chain, { deposit: 1_000n })
       await assertEqualBooks()
@@ -556,7 +556,7 @@ describe('createFollower, on a real chain', function () {
       ])
     })
 
-    it('undoes nothing on the word of one that another contradicts', async () => {
+    it('undoes nothing on the word of one that another contradicts (R29)', async () => {
       let isLying = false
       const lie = (method: string, answer: unknown) =>
         isLying && method === 'eth_getBlockByNumber'
@@ -580,7 +580,7 @@ describe('createFollower, on a real chain', function () {
   })
 
   describe('tick, when the chain took back more than is undone', () => {
-    it('throws DeepReorgError that names the block and the bound, and books nothing', async () => {
+    it('throws DeepReorgError that names the block and the bound, and books nothing (R29)', async () => {
       const disk3 = await openDiskOf(chain)
       const bound = 3
       const shallow = await openBooks(chain, disk3.db, { reorgLimit: bound })

@@ -51,7 +51,7 @@ describe('loadRefunds, on a real chain', function () {
     return { ...books, refunds }
   }
 
-  it('reserves again what a reorg gave back, until its transaction is mined once more (R10)', async () => {
+  it('reserves again what a reorg gave back, until its transaction is mined once more (R10, R29)', async () => {
     const { follower, channels, refunds, reserves } = await open(1)
     const opened = await fundChannel(chain, { deposit: 1_000n })
     await mineOtherwise(chain, 1)

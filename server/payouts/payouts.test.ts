@@ -80,7 +80,7 @@ describe('createPayouts', () => {
   }
 
   describe('reversal', () => {
-    it('lets a payout that was not handed to the bank wait again, and be funded again (R19)', async () => {
+    it('lets a payout that was not handed to the bank wait again, and be funded again (R19, R29)', async () => {
       const { book, payouts } = await open()
       const funded = sums(payouts.consequence(paid, ''))
       assert.equal(book.get(quote.hash).state, 'FUNDED')
@@ -94,7 +94,7 @@ describe('createPayouts', () => {
       assert.equal(new Set([...funded.ids, ...back.ids, ...again.ids]).size, 3)
     })
 
-    it('holds against suspense what was paid for a payout that the bank may have (R17, R19)', async () => {
+    it('holds against suspense what was paid for a payout that the bank may have (R17, R29)', async () => {
       const { book, payouts } = await open()
       payouts.consequence(paid, '')
       const file = { endToEndId: 'J1', messageId: 'M1', xml: '<x/>' }

@@ -1,8 +1,5 @@
 // Following a long chain through endpoints that lie: every event is booked once, whatever they leave out, repeat, refuse or change.
 
-import { fileURLToPath } from 'node:url'
-import { createPublicClient, http } from 'viem'
-import { connect } from '#server/chain/connect.ts'
 import { isEndpointTrouble } from '#server/chain/endpoints.ts'
 import type { Books } from '#server/testing/books.ts'
 import { openBooks } from '#server/testing/books.ts'
@@ -10,17 +7,14 @@ import type { ChainFixture } from '#server/testing/chain.ts'
 import { claimCall, creditCall, fundChannel, topUp } from '#server/testing/chain.ts'
 import { openDisk } from '#server/testing/disk.ts'
 import type { Part } from '../../world/process.ts'
-import { startPart } from '../../world/process.ts'
 import type { Random } from '../random.ts'
 import { createRandom } from '../random.ts'
+import { endpointsOf, setFaults, startProxies } from './proxies.ts'
 import type { Tally } from './truth.ts'
 import { compareWithChain } from './truth.ts'
 
-const proxyScript = fileURLToPath(new URL('proxy.ts', import.meta.url))
-
-/** In so many of a thousand requests; the longest wait for an answer, in milliseconds; looks without any progress. */
+/** In so many of a thousand requests; and how many looks may bring nothing. */
 const faultRate = 80
-const timeoutMs = 250
 const longestStall = 400
 
 /**
@@ -34,9 +28,7 @@ export async function playFaults(
   const random = createRandom(seed)
   await spread(chain, random, { blocks, events })
   for (const count of [1, 2]) {
-    const proxies: Part[] = []
-    for (let index = 0; index < count; index += 1)
-      proxies.push(await startPart('proxy', [proxyScript, chain.rpcUrl, String(seed + index)]))
+    const proxies = await startProxies(chain, { seed, count })
     try {
       await followThrough(chain, proxies, tally)
     } finally {
@@ -82,15 +74,7 @@ async function spread(
 async function followThrough(chain: ChainFixture, proxies: readonly Part[], tally: Tally) {
   const { chainId, hubAccount, channels } = chain.deployment
   const disk = await openDisk({ chainId, hubAccount, channels })
-  const { endpoints } = connect(
-    {
-      JANDON_RPC_URL: proxies.map(({ url }) => url),
-      JANDON_RPC_TIMEOUT_MS: timeoutMs,
-      JANDON_POLL_MS: 20,
-      deployment: chain.deployment,
-    },
-    { now: Date.now, onAside: () => undefined },
-  )
+  const endpoints = endpointsOf(chain, proxies)
   const books = await openBooks(chain, disk.db, { endpoints, confirmations: 2 })
   try {
     await setFaults(proxies, faultRate)
@@ -123,15 +107,4 @@ async function followToEnd({ node }: ChainFixture, { follower }: Books, tally: T
       return
     }
   }
-}
-
-/** Sets how often the proxies lie, and answers how often each has in each way. */
-async function setFaults(proxies: readonly Part[], perThousand: number): Promise<number[]> {
-  const told = proxies.map(async ({ url }) => {
-    const client = createPublicClient({ transport: http(url, { retryCount: 0 }) })
-    const request = { method: 'torture_faults', params: [perThousand] }
-    const counts = await client.request(request as never)
-    return Object.values(counts as { [name: string]: number })
-  })
-  return (await Promise.all(told)).flat()
 }

@@ -6,18 +6,22 @@ import { BaseError, maxUint256 } from 'viem'
 import { paymentChannelsAbi, testTokenAbi } from '#protocol/abi.ts'
 import { smaller } from '#protocol/amount.ts'
 import { HubError } from '#protocol/errors.ts'
+import { isEndpointTrouble } from '#server/chain/endpoints.ts'
 import { feeAccount, openBooks } from '#server/testing/books.ts'
 import type { ChainFixture, FundedChannel } from '#server/testing/chain.ts'
 import { mineOtherwise } from '#server/testing/chain.ts'
 import { openDisk } from '#server/testing/disk.ts'
-import type { Random } from '../random.ts'
 import { createRandom } from '../random.ts'
+import { endpointsOf, setFaults, startProxies } from './proxies.ts'
 import type { Scene, StepName } from './steps.ts'
 import { deposit, stepNames, steps } from './steps.ts'
 import type { Tally } from './truth.ts'
 import { compareWithChain, readerOf } from './truth.ts'
 
 const deepest = 12
+/** In so many of a thousand requests; and how many looks may bring nothing. */
+const faultRate = 40
+const longestStall = 300
 /** Every step at every depth. */
 export const allReorgs = stepNames.length * deepest
 
@@ -28,8 +32,11 @@ export async function playReorgs(
 ) {
   const random = createRandom(seed * 1_000 + first)
   const snapshot = await chain.node.snapshot()
-  const scene = await openScene(chain, random, tally)
+  // Half of them through endpoints that lie.
+  const proxies = random.once(2) ? await startProxies(chain, { seed, count: 2 }) : []
+  const scene = await openScene({ chain, random, tally, proxies })
   try {
+    await setFaults(proxies, faultRate)
     for (let index = 0; index < reorgs; index += 1) {
       // 7 has no divisor in common with the number of all: few are spread, and all are reached.
       const place = ((seed + first + index) * 7) % allReorgs
@@ -45,19 +52,25 @@ export async function playReorgs(
       if (tally.failures.length > 0) return
     }
   } finally {
+    for (const proxy of proxies) await proxy.stop()
     await scene.books.checks.stop()
     await scene.disk.remove()
     await chain.node.revert({ id: snapshot })
   }
 }
 
-async function openScene(chain: ChainFixture, random: Random, tally: Tally): Promise<Scene> {
+async function openScene(
+  given: Pick<Scene, 'chain' | 'random' | 'tally' | 'proxies'>,
+): Promise<Scene> {
+  const { chain, random, proxies } = given
   const { deployment, token } = chain
   const { chainId, hubAccount, channels: contract } = deployment
   const disk = await openDisk({ chainId, hubAccount, channels: contract })
   const confirmations = random.pick([0, 0, 1, 3])
   const depositDepths = [{ token, from: 50_000n, confirmations: confirmations + 3 }]
-  const settings = { confirmations, depositDepths, reorgLimit: 3 * deepest }
+  const policy = { confirmations, depositDepths, reorgLimit: 3 * deepest }
+  const settings =
+    proxies.length > 0 ? { ...policy, endpoints: endpointsOf(chain, proxies) } : policy
   const books = await openBooks(chain, disk.db, settings)
   const payers: PrivateKeyAccount[] = []
   for (let index = 0; index < 3; index += 1) {
@@ -72,9 +85,7 @@ async function openScene(chain: ChainFixture, random: Random, tally: Tally): Pro
     })
   }
   return {
-    chain,
-    random,
-    tally,
+    ...given,
     disk,
     books,
     settings,
@@ -128,18 +139,42 @@ async function prepare(scene: Scene, step: StepName) {
   await catchUp(scene)
 }
 
-async function lengthen({ chain, books, random, tally }: Scene, to: bigint) {
+async function lengthen(scene: Scene, to: bigint) {
+  const { chain, random, tally } = scene
   while ((await chain.node.getBlockNumber({ cacheTime: 0 })) < to) {
     await chain.node.mine({ blocks: 1 })
     if (!random.once(3)) continue
-    await books.follower.tick()
+    await look(scene)
     tally.operations += 1
   }
 }
 
+/** One look, as the hub's loop has it: what an endpoint that lies makes of it is its own affair. */
+async function look({ books, proxies }: Scene): Promise<void> {
+  try {
+    await books.follower.tick()
+  } catch (cause) {
+    if (proxies.length === 0 || !isEndpointTrouble(cause)) throw cause
+  }
+}
+
+/** Looks until the books are where the chain is. */
+async function lookUntilThere(scene: Scene) {
+  const { chain, books, settings, proxies, tally } = scene
+  const head = await chain.node.getBlockNumber({ cacheTime: 0 })
+  const at = head - BigInt(settings.confirmations ?? 0)
+  const { hash } = await chain.node.getBlock({ blockNumber: at })
+  for (let looks = proxies.length === 0 ? 1 : longestStall; looks > 0; looks -= 1) {
+    await look(scene)
+    const isThere = books.follower.cursor() === at && books.follower.hashOf(at) === hash
+    if (isThere && books.follower.target() === head) return
+  }
+  tally.failures.push(`the books are at ${books.follower.cursor()} and should be at ${at}`)
+}
+
 /** The same transactions, some or none of them, among other blocks; now and then shorter at first than what was there. */
 async function goAnotherWay(scene: Scene, atLeast: bigint) {
-  const { chain, random, books, sent } = scene
+  const { chain, random, sent } = scene
   await mineOtherwise(chain, 1)
   const count = random.pick([0, random.below(sent.length + 1), sent.length])
   for (const serializedTransaction of sent.slice(0, count)) {
@@ -148,7 +183,7 @@ async function goAnotherWay(scene: Scene, atLeast: bigint) {
       if (!(cause instanceof BaseError)) throw cause
     })
     if (random.once(2)) await mineOtherwise(chain, 1)
-    if (random.once(4)) await books.follower.tick()
+    if (random.once(4)) await look(scene)
   }
   while ((await chain.node.getBlockNumber({ cacheTime: 0 })) <= atLeast)
     await mineOtherwise(chain, 1)
@@ -156,7 +191,7 @@ async function goAnotherWay(scene: Scene, atLeast: bigint) {
 
 async function catchUp(scene: Scene) {
   const { chain, books, disk, tipped, creators, tally } = scene
-  await books.follower.tick()
+  await lookUntilThere(scene)
   tally.operations += 1
   const accounts = [...creators.map(({ account }) => account), feeAccount]
   await compareWithChain({ chain, books, db: disk.db, tipped, accounts }, tally)

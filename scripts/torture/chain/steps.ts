@@ -13,6 +13,7 @@ import type { ChainFixture, FundedChannel } from '#server/testing/chain.ts'
 import { claimCall, creditCall } from '#server/testing/chain.ts'
 import type { Disk } from '#server/testing/disk.ts'
 import { randomHash } from '#server/testing/disk.ts'
+import type { Part } from '../../world/process.ts'
 import type { Random } from '../random.ts'
 import type { Tally } from './truth.ts'
 
@@ -41,7 +42,9 @@ export type Scene = {
   tally: Tally
   disk: Disk
   books: Books
-  settings: Parameters<typeof openBooks>[2]
+  settings: NonNullable<Parameters<typeof openBooks>[2]>
+  /** What lies between the books and the chain; nothing when they ask it themselves. */
+  proxies: readonly Part[]
   payers: PrivateKeyAccount[]
   creators: Party[]
   stranger: PrivateKeyAccount
