@@ -64,10 +64,10 @@ export const chainPlants: Readonly<Record<string, ChainPlant>> = {
     find: /const isWorthProof = told\.length > 0 \|\| isExpected\(bloom\)/,
     put: 'const isWorthProof = !bloom',
   },
-  'range-asked-again': {
+  'range-refused-for-good': {
     part: 'faults',
     file: 'server/chain/follower.ts',
-    find: /span = larger\(span \/ 2n, 1n\)/,
+    find: /if \(cause instanceof RangeRefused\) return piece\(endpoint, place\)/,
     put: '',
   },
 }
