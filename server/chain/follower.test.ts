@@ -427,6 +427,9 @@ describe('createFollower, on a real chain', function () {
         reorganised.channels.overcharged().map(({ id }) => id),
         [opened.id],
       )
+      const report = await reorganised.reserves.check()
+      assert.ok(report.verdict === 'equal')
+      assert.deepEqual(report.uncovered, [{ token: chain.token, amount: 600n }])
       await assert.rejects(reorganised.tip(opened, { to, amount: 1n }), {
         code: 'deposit_exceeded',
       })

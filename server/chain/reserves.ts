@@ -17,7 +17,13 @@ export type ReserveLine = { token: Address; line: string; books: bigint; truth: 
 /** `unknown` means that the chain could not be asked, not that anything is wrong. */
 export type ReserveReport =
   | { verdict: 'unknown'; reason: string }
-  | { verdict: 'equal' | 'unequal'; block: bigint; lines: ReserveLine[] }
+  | {
+      verdict: 'equal' | 'unequal'
+      block: bigint
+      lines: ReserveLine[]
+      /** Tips beyond what their channels hold: the chain took a deposit back, or a withdrawal was finalised. */
+      uncovered: { token: Address; amount: bigint }[]
+    }
 
 export type Reserves = {
   /** Asks the chain now and remembers the verdict. */
@@ -69,10 +75,17 @@ export function createReserves({
     try {
       const { at, lines } = await readLines()
       const equal = lines.every(({ books, truth }) => books === truth)
-      return { verdict: equal ? 'equal' : 'unequal', block: at, lines }
+      return { verdict: equal ? 'equal' : 'unequal', block: at, lines, uncovered: uncovered() }
     } catch (cause) {
       return { verdict: 'unknown', reason: cause instanceof Error ? cause.message : String(cause) }
     }
+  }
+
+  function uncovered() {
+    return deployment.tokens.map(({ address: token }) => {
+      const over = channels.overcharged().filter(({ config }) => config.token === token)
+      return { token, amount: over.reduce((sum, one) => sum + one.charged - one.balance, 0n) }
+    })
   }
 
   /** Both sides at the block up to which the books go; read again when they went on meanwhile. */
