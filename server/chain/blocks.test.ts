@@ -113,6 +113,15 @@ describe('createBlockReader, on a real chain', function () {
     await assert.rejects(read(cut), EndpointFault)
   })
 
+  it('throws EndpointFault for a header that does not have the hash it says', async () => {
+    const hash: Hex = `0x${'ab'.repeat(32)}`
+    const renamed: Change = ({ method, params, answer }) =>
+      method === 'eth_getBlockByNumber' && params[0] === toHex(to)
+        ? { ...(answer as object), hash }
+        : answer
+    await assert.rejects(read(renamed), /does not have the hash it says/)
+  })
+
   it('throws ForkFound when the first block follows on another', async () => {
     await assert.rejects(read(undefined, `0x${'ab'.repeat(32)}`), ForkFound)
   })

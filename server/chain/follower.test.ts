@@ -561,9 +561,11 @@ describe('createFollower, on a real chain', function () {
 
     it('undoes nothing on the word of one that another contradicts (R29)', async () => {
       let isLying = false
+      const hash = () => (isLying ? { hash: `0x${'bb'.repeat(32)}` } : {})
+      // Without this field nobody can tell that the hash is not the header's.
       const lie = (method: string, answer: unknown) =>
-        isLying && method === 'eth_getBlockByNumber'
-          ? { ...(answer as object), hash: `0x${'bb'.repeat(32)}` }
+        method === 'eth_getBlockByNumber'
+          ? { ...(answer as object), mixHash: undefined, ...hash() }
           : answer
       const { books: through, aside } = await booksThrough(
         endpointOf('liar', lie),

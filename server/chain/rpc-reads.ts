@@ -4,6 +4,7 @@ import type { Address, Hex, PublicClient } from 'viem'
 import { numberToHex } from 'viem'
 import { z } from 'zod'
 import { EndpointFault } from './endpoints.ts'
+import { headerHash } from './header-hash.ts'
 import type { ChainLog, Watched } from './logs.ts'
 import { isWatched, transferTopics } from './logs.ts'
 import type { Receipt } from './receipts-root.ts'
@@ -50,13 +51,20 @@ export type Header = z.output<typeof header>
 
 type Client = Pick<PublicClient, 'request'>
 
-/** @throws EndpointFault when the node does not know the block. */
+/** Nodes of which a header was seen that has the hash it says: then all have. Some chains hash other fields. */
+const hashesHeaders = new WeakSet<object>()
+
+/** @throws EndpointFault when the node does not know the block, or its header has not the hash that it says. */
 export async function readHeader(client: Client, block: bigint | 'latest'): Promise<Header> {
   const tag = block === 'latest' ? block : numberToHex(block)
   const found = await client.request({ method: 'eth_getBlockByNumber', params: [tag, false] })
   const parsed = parse(header, found, `block ${block}`)
   if (block !== 'latest' && parsed.number !== block)
     throw new EndpointFault(`it was asked for block ${block} and answered ${parsed.number}`)
+  if (headerHash(found as object as { [field: string]: unknown }) === parsed.hash)
+    hashesHeaders.add(client)
+  else if (hashesHeaders.has(client))
+    throw new EndpointFault(`the header of block ${parsed.number} does not have the hash it says`)
   return parsed
 }
 
