@@ -10,6 +10,7 @@ import { address, hash } from '#protocol/messages/wire.ts'
 import { ticksPerCommitment } from '#protocol/tick.ts'
 import type { Deployment } from './chain/deployment.ts'
 import { readDeployment } from './chain/deployment.ts'
+import type { DepositDepth } from './chain/deposit-depth.ts'
 import type { SettlementPolicy } from './chain/settlement-policy.ts'
 import type { FeePolicy } from './chain/upkeep.ts'
 import type { DepositTerms } from './channels/deposits.ts'
@@ -45,7 +46,14 @@ const environment = z.object({
     'how long a whole request may take to come in, ms',
   ),
   JANDON_PUBLIC_URL: z.url().optional().describe('the origin that people sign in to'),
-  JANDON_RPC_URL: z.url().describe('the JSON-RPC endpoint of the chain'),
+  JANDON_RPC_URL: z
+    .string()
+    .transform((text) => text.split(',').map((url) => url.trim()))
+    .pipe(z.array(z.url()).min(1))
+    .describe('the JSON-RPC endpoints of the chain, the preferred first, with commas between'),
+  JANDON_RPC_TIMEOUT_MS: number(10_000, 600_000).describe(
+    'how long an endpoint may take to answer, ms',
+  ),
   JANDON_DEPLOYMENT: z.string().describe('the file that deploying the contracts wrote'),
   JANDON_OPERATOR_KEY: hash.describe('the private key of the hub account’s operator'),
   JANDON_RECEIPT_KEY: hash.describe('the private key that signs receipts and quotes'),
@@ -55,9 +63,12 @@ const environment = z.object({
     .describe('the bearer token of the operator’s routes'),
   JANDON_FEE_ACCOUNT: address.describe('the vault account that earns fees'),
   JANDON_TREASURY: address.describe('the address that cash-outs pay to'),
-  JANDON_CONFIRMATIONS: number(12, 10_000).describe(
-    'blocks on top before money that came in counts',
-  ),
+  JANDON_CONFIRMATIONS: number(12, 10_000).describe('blocks on top before anything is booked'),
+  JANDON_DEPOSIT_CONFIRMATIONS: z
+    .string()
+    .default('1000:24,10000:64')
+    .describe('more blocks for bigger deposits: from so many token units, so many blocks'),
+  JANDON_REORG_LIMIT: number(64, 10_000).describe('booked blocks that a reorg may take back'),
   JANDON_POLL_MS: number(1_000, 60_000).describe(
     'pause between looks at the chain and the bank, ms',
   ),
@@ -197,6 +208,7 @@ export type Config = Settings & {
   depositTerms: DepositTerms[]
   fees: FeePolicy
   settlementPolicy: SettlementPolicy
+  depositDepths: DepositDepth[]
   rates: PairRate[]
   bankFloat: { currency: Currency; amount: bigint } | undefined
 }
@@ -229,6 +241,9 @@ export async function readConfig(env: NodeJS.ProcessEnv): Promise<Config> {
       ),
       relayFee: tokenUnits('JANDON_RELAY_FEE', settings.JANDON_RELAY_FEE, token.decimals),
     })),
+    depositDepths: deployment.tokens.flatMap((token) =>
+      readDepths(settings.JANDON_DEPOSIT_CONFIRMATIONS, token),
+    ),
     fees: {
       budgetPerGas: tokenUnits('JANDON_GAS_BUDGET_GWEI', settings.JANDON_GAS_BUDGET_GWEI, 9),
       deadlineMs: settings.JANDON_TRANSACTION_MS,
@@ -278,6 +293,24 @@ async function readRates(path: string, { tokens }: Deployment): Promise<PairRate
       asOf: Date.parse(asOf),
     }
   })
+}
+
+/** Steps as "1000:24,10000:64"; none in an empty text. */
+function readDepths(
+  text: string,
+  { address: token, decimals }: Deployment['tokens'][number],
+): DepositDepth[] {
+  const name = 'JANDON_DEPOSIT_CONFIRMATIONS'
+  return text === ''
+    ? []
+    : text.split(',').map((step) => {
+        const [units = '', blocks = ''] = step.trim().split(':')
+        if (!/^\d+(\.\d+)?$/.test(units) || !/^\d{1,5}$/.test(blocks))
+          throw new Error(
+            describeSetting(name, `"${step}" is not an amount and a number of blocks`),
+          )
+        return { token, from: tokenUnits(name, units, decimals), confirmations: Number(blocks) }
+      })
 }
 
 function readFloat(text: string): { currency: Currency; amount: bigint } {

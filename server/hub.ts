@@ -6,8 +6,10 @@ import { privateKeyToAccount } from 'viem/accounts'
 import { hubDomainSeparator } from '#protocol/receipt.ts'
 import { lowerCase } from '#protocol/signature.ts'
 import { createBackups } from './backup/stream.ts'
+import type { Undone } from './chain/booked-chain.ts'
 import { createClaims } from './chain/claims.ts'
 import { connect } from './chain/connect.ts'
+import { isEndpointTrouble, reasonOf } from './chain/endpoints.ts'
 import { createFollower, DeepReorgError } from './chain/follower.ts'
 import { createReserves } from './chain/reserves.ts'
 import { createTransactions } from './chain/transactions.ts'
@@ -58,7 +60,13 @@ export type Surroundings = {
   logFailure: (what: string, cause: unknown) => void
   /** The disk failed, or a thread: memory is ahead of the disk, or requests hang, so the process has to end. */
   onFailure: (cause: unknown) => void
+  /** Hears how long work gets on. */
+  logProgress: (what: string, progress: string) => void
 }
+
+/** So many blocks behind, the hub says every so often how far it is. */
+const longWay = 1_000n
+const progressPauseMs = 5_000
 
 export type Hub = Awaited<ReturnType<typeof openHub>>
 
@@ -68,7 +76,10 @@ export async function openHub(config: Config, surroundings: Surroundings) {
   const { deployment } = config
   const identity = { chainId: deployment.chainId, hubAccount: deployment.hubAccount }
   const feeAccount = config.JANDON_FEE_ACCOUNT
-  const chain = connect(config)
+  const { chain, endpoints } = connect(config, {
+    now,
+    onAside: ({ name }, reason) => logFailure('chain', `${name} is put aside: ${reason}`),
+  })
   const operator = privateKeyToAccount(config.JANDON_OPERATOR_KEY)
   const receiptSigner = lowerCase(privateKeyToAccount(config.JANDON_RECEIPT_KEY).address)
   const db = await openDatabase(config.JANDON_DATA_DIR, {
@@ -179,7 +190,7 @@ export async function openHub(config: Config, surroundings: Surroundings) {
   const follower = createFollower({
     db,
     log,
-    chain,
+    endpoints,
     deployment,
     channels,
     vaultAccounts,
@@ -188,7 +199,13 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     feeAccount,
     now,
     confirmations: config.JANDON_CONFIRMATIONS,
+    depositDepths: config.depositDepths,
+    reorgLimit: config.JANDON_REORG_LIMIT,
+    isHeldFor: refunds.isHeldFor,
     consequences: [lock.consequence, refunds.consequence, payouts.consequence],
+    reversals: [refunds.reversal, payouts.reversal],
+    onUndone,
+    onProgress: tellProgress,
   })
   const reserves = createReserves({
     chain,
@@ -196,6 +213,7 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     channels,
     balances,
     block: follower.taken,
+    hashOf: follower.hashOf,
   })
   const claims = createClaims({
     db,
@@ -292,8 +310,13 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     onUnlocked: resumeMoneyOut,
   })
   const tipLists = createTipLists({ db, tipIndex, channels, vaultAccounts })
-  /** After a restore, the block that must be booked before payments are taken: what was claimed meanwhile comes first. */
-  let catchUpTo = 0n
+  /**
+   * After a restore, the block that must be booked before payments are taken: what was claimed meanwhile comes first. Not
+   * known before the chain was seen.
+   */
+  let catchUpTo = lock.current() ? undefined : 0n
+  let toldAt = now()
+  let reorgsChecked = 0
 
   return {
     admission,
@@ -338,6 +361,7 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     metrics: () =>
       hubMetrics({
         follower,
+        endpoints,
         log,
         channels,
         streamBook,
@@ -351,11 +375,12 @@ export async function openHub(config: Config, surroundings: Surroundings) {
       }),
     /** Catches up with the chain, goes on with what was under way, and keeps going until {@link stop}. */
     async start() {
-      await follower.tick()
+      await followChain().catch((cause: unknown) => {
+        if (!isEndpointTrouble(cause)) throw cause
+        logFailure('chain', `no endpoint can be followed, the hub waits: ${reasonOf(cause)}`)
+      })
       await bookBankFloat(config.bankFloat, { log, balances, now })
       await reserves.check()
-      if (lock.current()) catchUpTo = await chain.getBlockNumber({ cacheTime: 0 })
-      openGate()
       runner.loop('chain', followChain, config.JANDON_POLL_MS)
       runner.loop('streams', sweepStreams, config.JANDON_POLL_MS)
       runner.loop('claims', settleWhenDue, config.JANDON_POLL_MS)
@@ -399,9 +424,28 @@ export async function openHub(config: Config, surroundings: Surroundings) {
       if (cause instanceof DeepReorgError) gate.close(cause.message)
       throw cause
     }
+    const { count } = follower.reorgs()
+    if (count > reorgsChecked) await reserves.check()
+    reorgsChecked = count
+  }
+
+  /** Over-charged channels get no credit until their deposits are back, because escrowCap is below what was charged. */
+  function onUndone({ from, to, events: count, channels: ids }: Undone) {
+    const over = channels.overcharged().filter(({ id }) => ids.includes(id))
+    const what = `blocks ${to + 1n} to ${from} are not on the chain any more: ${count} events were taken back`
+    const alarm = over.map(({ id, charged, balance }) => `${id} (${charged} of ${balance})`)
+    const text = alarm.length === 0 ? what : `${what}; over-charged now: ${alarm.join(', ')}`
+    logFailure('reorg', text)
+  }
+
+  function tellProgress({ block, target }: { block: bigint; target: bigint }) {
+    if (target - block < longWay || now() - toldAt < progressPauseMs) return
+    toldAt = now()
+    surroundings.logProgress('chain', `block ${block} of ${target}`)
   }
 
   function openGate() {
+    catchUpTo ??= follower.target()
     if (follower.cursor() >= catchUpTo) gate.open()
     else gate.wait(`the hub was restored and waits until block ${catchUpTo} is final`)
   }

@@ -41,6 +41,7 @@ async function serve() {
     randomBytes,
     origin: () => origin,
     logFailure,
+    logProgress,
     onFailure(cause) {
       logFailure('storage', cause)
       process.exit(1)
@@ -90,4 +91,8 @@ function descriptors(): number {
 function logFailure(what: string, cause: unknown) {
   const text = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)
   process.stderr.write(`${JSON.stringify({ at: new Date().toISOString(), what, failure: text })}\n`)
+}
+
+function logProgress(what: string, progress: string) {
+  process.stderr.write(`${JSON.stringify({ at: new Date().toISOString(), what, progress })}\n`)
 }

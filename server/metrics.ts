@@ -1,5 +1,6 @@
 // What Prometheus reads.
 
+import type { Endpoints } from './chain/endpoints.ts'
 import type { Follower } from './chain/follower.ts'
 import type { Reserves } from './chain/reserves.ts'
 import type { Transactions } from './chain/transactions.ts'
@@ -15,6 +16,7 @@ import type { StreamBook } from './streams/stream-book.ts'
 /** How a hub stands, as Prometheus text. */
 export function hubMetrics({
   follower,
+  endpoints,
   log,
   channels,
   streamBook,
@@ -26,9 +28,10 @@ export function hubMetrics({
   transactions,
   backend,
 }: {
-  follower: Pick<Follower, 'cursor'>
+  follower: Pick<Follower, 'cursor' | 'target' | 'reorgs'>
+  endpoints: Pick<Endpoints, 'asideCount'>
   log: Pick<GroupLog, 'head'>
-  channels: Pick<ChannelRegistry, 'count'>
+  channels: Pick<ChannelRegistry, 'count' | 'overcharged'>
   streamBook: Pick<StreamBook, 'count'>
   sockets: Pick<Sockets, 'count'>
   live: Pick<LiveEvents, 'count'>
@@ -43,6 +46,11 @@ export function hubMetrics({
   const sent = transactions.waiting()
   const values: Record<string, bigint | number> = {
     jandon_block: follower.cursor(),
+    jandon_block_target: follower.target(),
+    jandon_reorgs_total: follower.reorgs().count,
+    jandon_reorg_blocks_total: follower.reorgs().blocks,
+    jandon_endpoints_aside: endpoints.asideCount(),
+    jandon_overcharged_channels: channels.overcharged().length,
     jandon_group: log.head().number,
     jandon_channels: channels.count(),
     jandon_streams: streamBook.count(),

@@ -13,6 +13,8 @@ import type { World } from '../world/world.ts'
 import { startWorld } from '../world/world.ts'
 import type { BenchChannel } from './channels.ts'
 import { openBenchChannels } from './channels.ts'
+import type { Followed } from './follow.ts'
+import { measureFollowing } from './follow.ts'
 import { hubServer } from './hub.ts'
 import type { TipPlan } from './load.ts'
 import type { Measured } from './measure.ts'
@@ -25,9 +27,10 @@ import type { TicksPlan } from './ticks-load.ts'
 const help = `usage: npm run bench -- [options]
 
   --only <name>     one of tips.http.single, tips.http.basket50, tips.ws.signed, tips.ws.basket50, ticks.ws.single,
-                    ticks.ws.jump16, claims
+                    ticks.ws.jump16, claims, follow.blocksPerSecond
   --runs <n>        runs of each, of which the median is printed (default 3)
   --seconds <n>     length of a run (default 5)
+  --blocks <n>      empty blocks that the hub catches up with in follow.blocksPerSecond (default 20000)
   --channels <n>    channels, each with a key of its own (default 200, over WebSockets 1000, with a
                     stream on each 10000; with --peer 16)
   --peer            instead, jandon (tips.http.single) beside the npm x402 server (@x402/express, memory store): the same
@@ -71,6 +74,7 @@ const { values } = parseArgs({
     runs: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '5' },
     channels: { type: 'string' },
+    blocks: { type: 'string', default: '20000' },
     peer: { type: 'boolean', default: false },
     payments: { type: 'string', default: '4000' },
     json: { type: 'boolean', default: false },
@@ -78,16 +82,31 @@ const { values } = parseArgs({
   },
 })
 const chosen = benchmarks.filter(({ name }) => values.only === undefined || values.only === name)
-const withClaims = !values.peer && (values.only === undefined || values.only === 'claims')
-if (values.help || (chosen.length === 0 && !withClaims)) {
+const following = 'follow.blocksPerSecond'
+const isAsked = (name: string) =>
+  !values.peer && (values.only === undefined || values.only === name)
+if (values.help || (chosen.length === 0 && !isAsked('claims') && !isAsked(following))) {
   process.stderr.write(help)
   process.exitCode = values.help ? 0 : 2
-} else if (values.only === 'claims') await measureClaims()
-else {
-  const bareVerifyRate = await measureBareVerify()
-  if (values.peer) await measurePeer(bareVerifyRate)
-  else await measureAll(chosen, bareVerifyRate)
-  if (withClaims) await measureClaims()
+} else {
+  if (values.peer) await measurePeer(await measureBareVerify())
+  else if (chosen.length > 0) await measureAll(chosen, await measureBareVerify())
+  if (isAsked('claims')) await measureClaims()
+  if (isAsked(following)) await measureFollow()
+}
+
+/** Each run is a hub that was down while the chain went on. */
+async function measureFollow() {
+  const runs: Followed[] = []
+  for (let run = 0; run < Number(values.runs); run += 1)
+    runs.push(await measureFollowing(Number(values.blocks)))
+  const middle = runs.sort((a, b) => a.blocksPerSecond - b.blocksPerSecond)[runs.length >> 1]
+  if (!middle) throw new Error('there was no run')
+  const { blocksPerSecond, blocksPerServerCpuSecond, blocks, eventBlocks } = middle
+  printLine(
+    { name: following, ...middle, runs: runs.length },
+    `${blocksPerSecond} blocks/s, ${blocksPerServerCpuSecond} per server CPU-second, over ${blocks} of which ${eventBlocks} have events`,
+  )
 }
 
 /** Gas of the hub's own settlements; it does not depend on the machine. */

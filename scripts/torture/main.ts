@@ -2,8 +2,7 @@
 // when it did nothing. With a planted bug it must fail; with all of them it fails unless each was found.
 
 import { parseArgs } from 'node:util'
-import { transactionPlants } from './chain/plants.ts'
-import { torturePlantedTransactions, tortureTransactions } from './chain/transactions.ts'
+import { chainParts, chainPlants, tortureChain, tortureChainPlanted } from './chain/campaign.ts'
 import {
   defaultRuns,
   type Findings,
@@ -22,9 +21,9 @@ const help = `usage: npm run torture -- [options]
 
   --only <name>    contracts (default): the contracts in Solidity and against the model; model: the second half alone;
                    hub: histories with crashes, a failing disk, damage; restores: hubs lost and restored;
-                    webhooks: deliveries with crashes; load: honest fans beside attacks, overload, thousands of viewers
-                   webhooks: deliveries with crashes; chain: transactions that are lost, dropped, killed and priced out, and
-                   settlements with poison in them
+                    webhooks: deliveries with crashes; load: honest fans beside attacks, overload, thousands of viewers;
+                    chain: reorgs, endpoints that lie, transactions that are lost, dropped, killed and priced out,
+                    settlements with poison in them
   --seed <n>       where randomness begins; printed, so that a run can be repeated
   --runs <n>       contracts: hundreds of calls for each invariant (default ${defaultRuns})
   --rounds <n>     restores: in each the hub is lost three times (default ${defaultRounds})
@@ -32,7 +31,8 @@ const help = `usage: npm run torture -- [options]
   --events <n>     webhooks: events to deliver (default 100000)
   --kills <n>      webhooks: kills of the hub (default 100)
   --dead <n>       webhooks: endpoints that never answer (default 1000)
-  --part <name>    load: one of forgers, loris, bodies, flooders, overload, one, crowd, revoked
+  --part <name>    load: one of forgers, loris, bodies, flooders, overload, one, crowd, revoked; chain: one of
+                    ${chainParts.join(', ')}
   --seconds <n>    load: length of a phase (default 5)
   --phases <n>     load: how often each phase is measured; medians are judged (default 3)
   --connections <n>  load: slow connections (default 10000)
@@ -105,9 +105,9 @@ const campaigns: { [name: string]: Campaign } = {
       }),
   },
   chain: {
-    plants: Object.keys(transactionPlants),
-    torture: () => tortureTransactions({ seed, seeds }),
-    torturePlanted: (plant) => torturePlantedTransactions(plant, seed),
+    plants: chainPlants,
+    torture: () => tortureChain({ seed, seeds, only: values.part }),
+    torturePlanted: (plant) => tortureChainPlanted(plant, seed),
   },
   webhooks: {
     plants: [],

@@ -196,6 +196,7 @@ async function hubSettings({
     JANDON_FEE_ACCOUNT: keys.feeAccount,
     JANDON_TREASURY: keys.treasury,
     JANDON_CONFIRMATIONS: '0',
+    JANDON_DEPOSIT_CONFIRMATIONS: '',
     JANDON_POLL_MS: '100',
     JANDON_WEBHOOKS_LOCAL: 'true',
     JANDON_RATES: ratesFile,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Address } from 'viem'
+import type { Address, Hex } from 'viem'
 import { concatHex, encodeAbiParameters, encodeEventTopics, encodePacked } from 'viem'
 import { creatorVaultAbi } from '#protocol/abi.ts'
 import { loadChannels } from '../channels/registry.ts'
@@ -12,10 +12,13 @@ import { balanceKey } from '../ledger/entry.ts'
 import { openDatabase } from '../store/database.ts'
 import { createLateRows } from '../store/late-rows.ts'
 import { owner } from '../testing/disk.ts'
+import type { Booking } from './bookings.ts'
 import { bookEvents } from './bookings.ts'
 import type { Deployment } from './deployment.ts'
-import { readEvents } from './logs.ts'
+import type { ChainEvent } from './logs.ts'
+import { eventsOf } from './logs.ts'
 
+const hash = (byte: string): Hex => `0x${byte.repeat(32)}`
 const place = (digit: string): Address => `0x${digit.repeat(40)}`
 const [channels, vault, hubAccount, token] = [place('a'), place('b'), place('c'), place('d')]
 const [ana, ben, feeAccount] = [place('1'), place('2'), place('3')]
@@ -66,46 +69,46 @@ async function books(owed = 1_000n) {
     feeAccount,
     now: () => 0,
     consequences: [],
+    reversals: [],
+    timesUndone: () => 0,
   }
 }
 
 /** What a node answers for one `CreditedPacked` log of the vault. */
-async function credited(...entries: [account: Address, credited: bigint][]) {
+function credited(...entries: [account: Address, credited: bigint][]): ChainEvent[] {
   const log = {
     address: vault,
     topics: encodeEventTopics({
       abi: creatorVaultAbi,
       eventName: 'CreditedPacked',
       args: { token },
-    }),
+    }) as Hex[],
     data: encodeAbiParameters(
       [{ type: 'bytes' }],
       [concatHex(entries.map((entry) => encodePacked(['address', 'uint128'], entry)))],
     ),
     blockNumber: 7n,
-    transactionHash: `0x${'99'.repeat(32)}`,
+    blockHash: hash('77'),
+    transactionHash: hash('99'),
     logIndex: 3,
   }
-  const answers = [[log], []]
-  const getLogs = () => Promise.resolve(answers.shift())
-  const chain = { getLogs } as unknown as Parameters<typeof readEvents>[0]
-  return readEvents(chain, deployment, { from: 7n, to: 7n })
+  return eventsOf([log], deployment)
 }
 
 /** What was booked, as [id without the transaction, debited account, amount]. */
-function booked({ entries = [] }: ReturnType<typeof bookEvents>) {
+function booked({ change: { entries = [] } }: Booking) {
   return entries.map(({ id, legs }) => [id.slice(67), legs[0]?.account, legs[0]?.amount])
 }
 
 describe('bookEvents', () => {
   it('books a packed credit once per account, by what the new total exceeds the known one (R11)', async () => {
     const deps = await books()
-    const first = bookEvents(deps, await credited([ana, 100n], [feeAccount, 5n]), new Map())
+    const first = bookEvents(deps, credited([ana, 100n], [feeAccount, 5n]))
     assert.deepEqual(booked(first), [
       [`3:${ana}:100`, `creator:${ana}`, 100n],
       [`3:${feeAccount}:5`, 'fees', 5n],
     ])
-    const second = bookEvents(deps, await credited([ben, 1n], [ana, 130n]), new Map())
+    const second = bookEvents(deps, credited([ben, 1n], [ana, 130n]))
     assert.deepEqual(booked(second), [
       [`3:${ben}:1`, `creator:${ben}`, 1n],
       [`3:${ana}:130`, `creator:${ana}`, 30n],
@@ -115,17 +118,13 @@ describe('bookEvents', () => {
 
   it('books nothing when the same credit is seen again', async () => {
     const deps = await books()
-    bookEvents(deps, await credited([ana, 100n]), new Map())
-    const again = bookEvents(deps, await credited([ana, 100n]), new Map())
-    assert.deepEqual(again, { rows: [], entries: [], events: [] })
+    bookEvents(deps, credited([ana, 100n]))
+    const again = bookEvents(deps, credited([ana, 100n]))
+    assert.deepEqual(again, { change: { rows: [], entries: [], events: [] }, booked: [] })
   })
 
   it('books to suspense what was credited above what the books owe, over a whole range (R24)', async () => {
-    const change = bookEvents(
-      await books(110n),
-      await credited([ana, 100n], [ana, 130n]),
-      new Map(),
-    )
+    const { change } = bookEvents(await books(110n), credited([ana, 100n], [ana, 130n]))
     const [first, second] = change.entries ?? []
     const inToken = { currency: token }
     assert.deepEqual(first?.legs, [
@@ -141,13 +140,13 @@ describe('bookEvents', () => {
   })
 
   it('books an account that stands in a batch twice under two ids', async () => {
-    const change = bookEvents(await books(), await credited([ana, 100n], [ana, 130n]), new Map())
-    assert.deepEqual(booked(change), [
+    const booking = bookEvents(await books(), credited([ana, 100n], [ana, 130n]))
+    assert.deepEqual(booked(booking), [
       [`3:${ana}:100`, `creator:${ana}`, 100n],
       [`3:${ana}:130`, `creator:${ana}`, 30n],
     ])
     assert.deepEqual(
-      change.events?.map(({ audience, type }) => [audience, type]),
+      booking.change.events?.map(({ audience, type }) => [audience, type]),
       [
         [[ana], 'credited'],
         [[ana], 'credited'],

@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict'
 import type { Address, Hex } from 'viem'
-import { encodeFunctionData } from 'viem'
+import {
+  createPublicClient,
+  custom,
+  encodeFunctionData,
+  http,
+  serializeTransaction,
+  TimeoutError,
+  toHex,
+} from 'viem'
 import type { PrivateKeyAccount } from 'viem/accounts'
+import { hardhat } from 'viem/chains'
 import { creatorVaultAbi, paymentChannelsAbi, testTokenAbi } from '#protocol/abi.ts'
 import { packClaims } from '#protocol/packed-claim.ts'
 import { lowerCase } from '#protocol/signature.ts'
@@ -14,12 +23,15 @@ import {
   claimCall,
   creditCall,
   fundChannel,
+  mineOtherwise,
   onChannels,
   openChain,
   topUp,
 } from '../testing/chain.ts'
 import type { Disk } from '../testing/disk.ts'
 import { openDisk } from '../testing/disk.ts'
+import type { Undone } from './booked-chain.ts'
+import { createEndpoints } from './endpoints.ts'
 import { DeepReorgError } from './follower.ts'
 
 describe('createFollower, on a real chain', function () {
@@ -355,19 +367,259 @@ describe('createFollower, on a real chain', function () {
     })
   })
 
-  describe('tick, when the chain took back what was booked as final', () => {
-    it('throws DeepReorgError that names the block, and books nothing', async () => {
+  describe('tick, when the chain took back what was booked', () => {
+    let own: Disk
+    let reorganised: Books
+    let undone: Undone[]
+
+    beforeEach(async () => {
+      undone = []
+      own = await openDiskOf(chain)
+      reorganised = await openBooks(chain, own.db, { onUndone: (one) => undone.push(one) })
+      await reorganised.follower.tick()
+    })
+    afterEach(() => own.remove())
+
+    async function assertEqualBooks() {
+      await reorganised.follower.tick()
+      assert.equal((await reorganised.reserves.check()).verdict, 'equal')
+    }
+
+    it('undoes each booking by an entry of its own, and books it again under a new id (R29, I4, I5)', async () => {
+      const before = plain(reorganised.balances)
       const snapshot = await chain.node.snapshot()
-      await fundChannel(chain)
-      await follow()
-      const { number } = books.log.head()
+      const args = [chain.deployment.vault, 5n]
+      const gift = { address: chain.token, abi: testTokenAbi, functionName: 'transfer', args }
+      const hash = await chain.transact(stranger, gift)
+      await assertEqualBooks()
+      const after = plain(reorganised.balances)
+      const serializedTransaction = await rawOf(chain, hash)
       await chain.node.revert({ id: snapshot })
-      await chain.node.mine({ blocks: 20 })
-      await assert.rejects(books.follower.tick(), DeepReorgError)
-      assert.equal(books.log.head().number, number)
+      await mineOtherwise(chain, 1)
+      await assertEqualBooks()
+      assert.deepEqual(plain(reorganised.balances), before)
+      await chain.node.sendRawTransaction({ serializedTransaction })
+      await assertEqualBooks()
+      assert.deepEqual(plain(reorganised.balances), after)
+      const ids = (await ledgerEntries.list(own.db))
+        .map(({ value }) => value.id)
+        .filter((id) => id.includes(hash))
+      assert.deepEqual(ids, [`${hash}:0`, `undo:${hash}:0`, `${hash}:0~1`])
+      assert.deepEqual(
+        undone.map(({ from, to, events }) => [from - to, events]),
+        [[1n, 1]],
+      )
+    })
+
+    it('keeps tips whose deposit is gone, and gives no credit until it is back (R6, R29)', async () => {
+      const snapshot = await chain.node.snapshot()
+      const opened = await fundChannel(chain, { deposit: 1_000n })
+      await assertEqualBooks()
+      const { account: to } = await reorganised.newCreator()
+      await reorganised.tip(opened, { to, amount: 600n })
+      await chain.node.revert({ id: snapshot })
+      await mineOtherwise(chain, 4)
+      await assertEqualBooks()
+      const gone = reorganised.channels.get(opened.id)
+      assert.deepEqual([gone.balance, gone.charged], [0n, 600n])
+      assert.deepEqual(undone.at(-1)?.channels, [opened.id])
+      assert.deepEqual(
+        reorganised.channels.overcharged().map(({ id }) => id),
+        [opened.id],
+      )
+      const report = await reorganised.reserves.check()
+      assert.ok(report.verdict === 'equal')
+      assert.deepEqual(report.uncovered, [{ token: chain.token, amount: 600n }])
+      await assert.rejects(reorganised.tip(opened, { to, amount: 1n }), {
+        code: 'deposit_exceeded',
+      })
+      const again = await chain.party({ tokens: 1_000n })
+      await topUp(chain, { ...opened, payer: again }, 1_000n)
+      await assertEqualBooks()
+      assert.deepEqual(reorganised.channels.overcharged(), [])
+      await reorganised.tip(opened, { to, amount: 400n })
+    })
+
+    it('undoes what an earlier start booked, and takes up tips once after the next (R5)', async () => {
+      const opened = await fundChannel(chain, { deposit: 1_000n })
+      await assertEqualBooks()
+      const { account: to } = await reorganised.newCreator()
+      await reorganised.tip(opened, { to, amount: 100n })
+      const snapshot = await chain.node.snapshot()
+      const { target, data } = await claimCall(opened, 300n)
+      await chain.runHub([{ target, data }])
+      await assertEqualBooks()
+      await reorganised.tip(opened, { to, amount: 50n })
+      assert.equal(reorganised.channels.get(opened.id).charged, 350n)
+      reorganised = await openBooks(chain, await own.reopen())
+      await chain.node.revert({ id: snapshot })
+      await mineOtherwise(chain, 2)
+      await assertEqualBooks()
+      reorganised = await openBooks(chain, await own.reopen())
+      await assertEqualBooks()
+      const { charged, totalClaimed, unexplained } = reorganised.channels.get(opened.id)
+      assert.deepEqual([charged, totalClaimed, unexplained], [150n, 0n, 0n])
+    })
+  })
+
+  describe('tick, with more blocks for bigger deposits', () => {
+    it('counts a deposit at the depth of its sum on the channel, across a restart (R6)', async () => {
+      const depositDepths = [{ token: chain.token, from: 1_000n, confirmations: 3 }]
+      const own = await openDiskOf(chain)
+      let careful = await openBooks(chain, own.db, { depositDepths })
+      const opened = await fundChannel(chain, { deposit: 600n })
+      const cap = () => careful.channels.amounts(careful.channels.get(opened.id)).escrowCap
+      await careful.follower.tick()
+      assert.equal(cap(), 600n)
+      const more = await chain.party({ tokens: 1_500n })
+      await topUp(chain, { ...opened, payer: more }, 1_500n)
+      const block = await chain.node.getBlockNumber({ cacheTime: 0 })
+      let isCounted = false
+      const counted = careful.follower.counted(opened.id, block).then(() => {
+        isCounted = true
+      })
+      await careful.follower.tick()
+      assert.equal(cap(), 600n)
+      await chain.node.mine({ blocks: 2 })
+      await careful.follower.tick()
+      assert.deepEqual([cap(), isCounted], [600n, false])
+      careful.follower.stop()
+      await assert.rejects(counted, /stopping/)
+      careful = await openBooks(chain, await own.reopen(), { depositDepths })
+      await careful.follower.tick()
+      assert.equal(cap(), 600n)
+      await chain.node.mine({ blocks: 1 })
+      await careful.follower.tick()
+      assert.equal(cap(), 2_100n)
+      await careful.follower.counted(opened.id, block)
+      await own.remove()
+    })
+  })
+
+  describe('tick, with several endpoints', () => {
+    let own: Disk
+    afterEach(() => own.remove())
+
+    /** The chain over a line that answers as it is told to. */
+    function endpointOf(name: string, change: (method: string, answer: unknown) => unknown) {
+      const node = http(chain.rpcUrl, { retryCount: 0 })({ chain: hardhat })
+      const request = async (call: Parameters<typeof node.request>[0]) =>
+        change(call.method, await node.request(call))
+      return {
+        name,
+        client: createPublicClient({ transport: custom({ request }, { retryCount: 0 }) }),
+      }
+    }
+    const honest = (_: string, answer: unknown) => answer
+    const down = () => {
+      throw new TimeoutError({ body: {}, url: chain.rpcUrl })
+    }
+
+    async function booksThrough(...all: ReturnType<typeof endpointOf>[]) {
+      own = await openDiskOf(chain)
+      const aside: string[] = []
+      const onAside = (endpoint: { name: string }, reason: string) =>
+        aside.push(`${endpoint.name}: ${reason}`)
+      const endpoints = createEndpoints(all, { now: () => 0, onAside })
+      return { books: await openBooks(chain, own.db, { endpoints }), aside }
+    }
+
+    it('goes on with another when one does not answer', async () => {
+      const { books: through, aside } = await booksThrough(
+        endpointOf('first', down),
+        endpointOf('second', honest),
+      )
+      await through.follower.tick()
+      assert.equal(through.follower.cursor(), await chain.node.getBlockNumber({ cacheTime: 0 }))
+      assert.match(aside.join(), /^first: /)
+    })
+
+    it('throws when none answers, and books nothing', async () => {
+      const { books: through } = await booksThrough(endpointOf('only', down))
+      const before = through.follower.cursor()
+      await assert.rejects(through.follower.tick())
+      assert.equal(through.follower.cursor(), before)
+    })
+
+    it('puts aside one that is behind another', async () => {
+      const head = await chain.node.getBlock({ blockTag: 'latest' })
+      const old = await raw(chain, 'eth_getBlockByNumber', [toHex(head.number - 9n), false])
+      const stale = (method: string, answer: unknown) =>
+        method === 'eth_getBlockByNumber' && (answer as { hash: Hex }).hash === head.hash
+          ? old
+          : answer
+      const { books: through, aside } = await booksThrough(
+        endpointOf('stale', stale),
+        endpointOf('fresh', honest),
+      )
+      await through.follower.tick()
+      assert.equal(through.follower.cursor(), head.number)
+      assert.deepEqual(aside, [
+        `stale: it is at block ${head.number - 9n}, another at ${head.number}`,
+      ])
+    })
+
+    it('undoes nothing on the word of one that another contradicts (R29)', async () => {
+      let isLying = false
+      const hash = () => (isLying ? { hash: `0x${'bb'.repeat(32)}` } : {})
+      // Without this field nobody can tell that the hash is not the header's.
+      const lie = (method: string, answer: unknown) =>
+        method === 'eth_getBlockByNumber'
+          ? { ...(answer as object), mixHash: undefined, ...hash() }
+          : answer
+      const { books: through, aside } = await booksThrough(
+        endpointOf('liar', lie),
+        endpointOf('honest', honest),
+      )
+      await through.follower.tick()
+      await mineOtherwise(chain, 1)
+      isLying = true
+      await through.follower.tick()
+      assert.equal(through.follower.reorgs().count, 0)
+      assert.equal(through.follower.cursor(), await chain.node.getBlockNumber({ cacheTime: 0 }))
+      assert.match(
+        aside.join(),
+        /^liar: it says that block \d+ is gone, which is not so elsewhere$/,
+      )
+    })
+  })
+
+  describe('tick, when the chain took back more than is undone', () => {
+    it('throws DeepReorgError that names the block and the bound, and books nothing (R29)', async () => {
+      const disk3 = await openDiskOf(chain)
+      const bound = 3
+      const shallow = await openBooks(chain, disk3.db, { reorgLimit: bound })
+      const snapshot = await chain.node.snapshot()
+      await chain.node.mine({ blocks: bound + 1 })
+      await shallow.follower.tick()
+      const block = shallow.follower.cursor() - BigInt(bound)
+      const hash = shallow.follower.hashOf(block)
+      const { number } = shallow.log.head()
+      await chain.node.revert({ id: snapshot })
+      await mineOtherwise(chain, bound + 5)
+      await assert.rejects(shallow.follower.tick(), (error: Error) => {
+        assert.ok(error instanceof DeepReorgError)
+        assert.match(error.message, new RegExp(`block ${block} was ${hash} .* the ${bound} blocks`))
+        return true
+      })
+      assert.equal(shallow.log.head().number, number)
+      await disk3.remove()
     })
   })
 })
+
+async function raw({ node }: ChainFixture, method: string, params: unknown[]): Promise<unknown> {
+  return node.request({ method, params } as never)
+}
+
+/** The signed bytes of a transaction that is on the chain. */
+async function rawOf({ node }: ChainFixture, hash: Hex): Promise<Hex> {
+  const { r, s, yParity, ...transaction } = await node.getTransaction({ hash })
+  return serializeTransaction(
+    { ...transaction, data: transaction.input } as Parameters<typeof serializeTransaction>[0],
+    { r, s, yParity: yParity ?? 0 },
+  )
+}
 
 function openDiskOf({ deployment }: ChainFixture): Promise<Disk> {
   const { chainId, hubAccount, channels } = deployment

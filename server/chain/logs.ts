@@ -1,7 +1,7 @@
-// The events that the hub lives by, read from the chain and parsed once, in chain order.
+// The events that the hub lives by: which logs of the chain they are in, parsed once, in chain order.
 
-import type { Address, Hex, PublicClient } from 'viem'
-import { erc20Abi, parseEventLogs } from 'viem'
+import type { Address, Hex, Log } from 'viem'
+import { encodeEventTopics, erc20Abi, pad, parseEventLogs, toEventSelector } from 'viem'
 import { creatorVaultAbi, paymentChannelsAbi } from '#protocol/abi.ts'
 import type { ChannelConfig } from '#protocol/channel.ts'
 import { unpackClaimed } from '#protocol/packed-claim.ts'
@@ -16,9 +16,10 @@ type Place = { contract: Address; block: bigint; transaction: Hex; logIndex: num
 export type ChainEvent = Place &
   (
     | { kind: 'channel-created'; channelId: Hex; config: ChannelConfig }
-    | { kind: 'channel-touched'; channelId: Hex }
+    | { kind: 'deposited'; channelId: Hex; amount: bigint; balance: bigint }
     | { kind: 'refunded'; channelId: Hex; amount: bigint }
-    | { kind: 'withdraw-initiated'; channelId: Hex; amount: bigint }
+    | { kind: 'withdraw-initiated'; channelId: Hex; amount: bigint; finalizeAfter: bigint }
+    | { kind: 'withdraw-finalized'; channelId: Hex; amount: bigint }
     | { kind: 'claimed'; channelId: Hex; totalClaimed: bigint }
     | { kind: 'settled'; token: Address; amount: bigint }
     | { kind: 'foreign-transfer'; token: Address; amount: bigint }
@@ -34,42 +35,72 @@ export type ChainEvent = Place &
       }
   )
 
-type LogPlace = {
+/** A log as a node tells it, in a block. Addresses and hashes in lower case. */
+export type ChainLog = {
   address: Address
-  blockNumber: bigint | null
-  transactionHash: Hex | null
-  logIndex: number | null
+  topics: readonly Hex[]
+  data: Hex
+  blockNumber: bigint
+  blockHash: Hex
+  transactionHash: Hex
+  logIndex: number
 }
 
-/** The events of blocks `from` to `to`, both inclusive. */
-export async function readEvents(
-  chain: Pick<PublicClient, 'getLogs'>,
-  deployment: Deployment,
-  { from, to }: { from: bigint; to: bigint },
-): Promise<ChainEvent[]> {
-  const range = { fromBlock: from, toBlock: to }
-  const [own, transfers] = await Promise.all([
-    chain.getLogs({ address: [...channelsContracts(deployment), deployment.vault], ...range }),
-    chain.getLogs({
-      address: deployment.tokens.map((token) => token.address),
-      event: erc20Abi.find(
-        (item) => item.type === 'event' && item.name === 'Transfer',
-      ) as TransferEvent,
-      args: { to: deployment.vault },
-      ...range,
-    }),
-  ])
+/** Where events come from: all logs of `contracts`, and the transfers of `tokens` to `receiver`. */
+export type Watched = { contracts: Address[]; tokens: Address[]; receiver: Address }
+
+export function watchedBy(deployment: Deployment): Watched {
+  return {
+    contracts: [...channelsContracts(deployment), deployment.vault],
+    tokens: deployment.tokens.map(({ address }) => address),
+    receiver: deployment.vault,
+  }
+}
+
+/** The topics of a transfer to an address. */
+export function transferTopics(to: Address): [signature: Hex, from: null, to: Hex] {
+  const [signature = '0x'] = encodeEventTopics({ abi: erc20Abi, eventName: 'Transfer' })
+  return [signature, null, pad(to)]
+}
+
+/** The first topics of all events of the contracts. */
+export const contractTopics: readonly Hex[] = [...paymentChannelsAbi, ...creatorVaultAbi].flatMap(
+  (item) => (item.type === 'event' ? [toEventSelector(item)] : []),
+)
+
+/** Whether a log is among those that events come from. */
+export function isWatched(
+  { address, topics }: Pick<ChainLog, 'address' | 'topics'>,
+  { contracts, tokens, receiver }: Watched,
+): boolean {
+  if (contracts.includes(address)) return true
+  const [signature, , to] = transferTopics(receiver)
+  return tokens.includes(address) && topics[0] === signature && topics[2] === to
+}
+
+/** The events in logs that {@link isWatched} lets through. */
+export function eventsOf(logs: readonly ChainLog[], deployment: Deployment): ChainEvent[] {
+  const { tokens, receiver } = watchedBy(deployment)
+  const [signature] = transferTopics(receiver)
+  const isTransfer = ({ address, topics }: ChainLog) =>
+    tokens.includes(address) && topics[0] === signature
+  const own = logs.filter((log) => !isTransfer(log)).map(asViemLog)
   const events = [
     ...parseEventLogs({ abi: paymentChannelsAbi, logs: own }).flatMap((log) =>
       channelsEvents(log, deployment),
     ),
     ...parseEventLogs({ abi: creatorVaultAbi, logs: own }).flatMap(vaultEvents),
   ]
+  const transfers = parseEventLogs({ abi: erc20Abi, logs: logs.filter(isTransfer).map(asViemLog) })
   events.push(...foreignTransfers(transfers, events))
   return events.sort((a, b) => Number(a.block - b.block) || a.logIndex - b.logIndex)
 }
 
-type TransferEvent = Extract<(typeof erc20Abi)[number], { type: 'event'; name: 'Transfer' }>
+/** The shape that viem parses; what it asks for beyond a log means nothing here. */
+function asViemLog(log: ChainLog): Log<bigint, number, false> {
+  return { ...log, topics: [...log.topics] as [Hex, ...Hex[]], transactionIndex: 0, removed: false }
+}
+
 type ChannelsLog = ReturnType<typeof parseEventLogs<typeof paymentChannelsAbi>>[number]
 type VaultLog = ReturnType<typeof parseEventLogs<typeof creatorVaultAbi>>[number]
 
@@ -80,23 +111,23 @@ function channelsEvents(log: ChannelsLog, { vault }: Deployment): ChainEvent[] {
       const config = lowerCaseConfig(log.args.config)
       return [{ ...place, kind: 'channel-created', channelId: log.args.channelId, config }]
     }
-    case 'Deposited':
-    case 'WithdrawFinalized':
-    case 'ChannelClosed':
-      return [{ ...place, kind: 'channel-touched', channelId: log.args.channelId }]
-    case 'WithdrawInitiated':
-      return [
-        {
-          ...place,
-          kind: 'withdraw-initiated',
-          channelId: log.args.channelId,
-          amount: log.args.amount,
-        },
-      ]
-    case 'Refunded':
-      return [
-        { ...place, kind: 'refunded', channelId: log.args.channelId, amount: log.args.amount },
-      ]
+    case 'Deposited': {
+      const { channelId, amount, newBalance: balance } = log.args
+      return [{ ...place, kind: 'deposited', channelId, amount, balance }]
+    }
+    case 'WithdrawInitiated': {
+      const { channelId, amount, finalizeAfter } = log.args
+      const after = BigInt(finalizeAfter)
+      return [{ ...place, kind: 'withdraw-initiated', channelId, amount, finalizeAfter: after }]
+    }
+    case 'WithdrawFinalized': {
+      const { channelId, amount } = log.args
+      return [{ ...place, kind: 'withdraw-finalized', channelId, amount }]
+    }
+    case 'Refunded': {
+      const { channelId, amount } = log.args
+      return [{ ...place, kind: 'refunded', channelId, amount }]
+    }
     case 'Claimed': {
       const { channelId, newTotalClaimed } = log.args
       return [{ ...place, kind: 'claimed', channelId, totalClaimed: newTotalClaimed }]
@@ -113,6 +144,7 @@ function channelsEvents(log: ChannelsLog, { vault }: Deployment): ChainEvent[] {
         { ...place, kind: 'settled', token: lowerCase(log.args.token), amount: log.args.amount },
       ]
     }
+    case 'ChannelClosed':
     case 'ClaimSkipped':
     case 'EIP712DomainChanged':
       return []
@@ -144,28 +176,22 @@ function vaultEvents(log: VaultLog): ChainEvent[] {
   }
 }
 
-type TransferLog = LogPlace & {
-  args: { from?: Address | undefined; value?: bigint | undefined }
-}
-
 /**
  * Tokens that reach the vault other than by a settlement are nobody's claim: they go to suspense. Even a channels contract
  * sends such, when a stranger's channel names the vault as its payer and is refunded.
  */
 function foreignTransfers(
-  transfers: readonly TransferLog[],
+  transfers: readonly ReturnType<typeof parseEventLogs<typeof erc20Abi>>[number][],
   events: readonly ChainEvent[],
 ): ChainEvent[] {
   const settlements = events.flatMap((event) =>
     event.kind === 'settled' ? [transferKey(event, event.contract)] : [],
   )
   return transfers.flatMap((log) => {
-    const transfer = {
-      ...placeOf(log),
-      token: lowerCase(log.address),
-      amount: log.args.value ?? 0n,
-    }
-    const settlement = settlements.indexOf(transferKey(transfer, lowerCase(log.args.from ?? '0x')))
+    if (log.eventName !== 'Transfer') return []
+    const { from, value: amount } = log.args
+    const transfer = { ...placeOf(log), token: lowerCase(log.address), amount }
+    const settlement = settlements.indexOf(transferKey(transfer, lowerCase(from)))
     if (settlement < 0) return [{ ...transfer, kind: 'foreign-transfer' as const }]
     settlements.splice(settlement, 1)
     return []
@@ -180,10 +206,8 @@ function transferKey(
   return `${transaction}/${from}/${token}/${amount}`
 }
 
-function placeOf({ address, blockNumber, transactionHash, logIndex }: LogPlace): Place {
-  if (blockNumber === null || transactionHash === null || logIndex === null) {
-    throw new Error(`a log of ${address} stands in no block`)
-  }
+function placeOf(log: Log<bigint, number, false>): Place {
+  const { address, blockNumber, transactionHash, logIndex } = log
   return {
     contract: lowerCase(address),
     block: blockNumber,

@@ -1,6 +1,6 @@
 // The reserve equality (I5, R14): what the chain holds for the hub, and what the hub owes, per token at one block.
 
-import type { Address, PublicClient } from 'viem'
+import type { Address, Hex, PublicClient } from 'viem'
 import { erc20Abi } from 'viem'
 import { creatorVaultAbi, paymentChannelsAbi } from '#protocol/abi.ts'
 import { HubError } from '#protocol/errors.ts'
@@ -17,7 +17,13 @@ export type ReserveLine = { token: Address; line: string; books: bigint; truth: 
 /** `unknown` means that the chain could not be asked, not that anything is wrong. */
 export type ReserveReport =
   | { verdict: 'unknown'; reason: string }
-  | { verdict: 'equal' | 'unequal'; block: bigint; lines: ReserveLine[] }
+  | {
+      verdict: 'equal' | 'unequal'
+      block: bigint
+      lines: ReserveLine[]
+      /** Tips beyond what their channels hold: the chain took a deposit back, or a withdrawal was finalised. */
+      uncovered: { token: Address; amount: bigint }[]
+    }
 
 export type Reserves = {
   /** Asks the chain now and remembers the verdict. */
@@ -33,6 +39,7 @@ export function createReserves({
   channels,
   balances,
   block,
+  hashOf,
 }: {
   chain: PublicClient
   deployment: Deployment
@@ -40,6 +47,8 @@ export function createReserves({
   balances: Balances
   /** The block up to which the books in memory go. */
   block: () => bigint
+  /** The hash by which that block was booked: a chain that is on another branch by now cannot say. */
+  hashOf: (block: bigint) => Hex | undefined
 }): Reserves {
   let report: ReserveReport = { verdict: 'unknown', reason: 'not checked yet' }
   /** The newest check that came to a verdict: a chain that cannot be asked makes nothing equal again. */
@@ -66,10 +75,17 @@ export function createReserves({
     try {
       const { at, lines } = await readLines()
       const equal = lines.every(({ books, truth }) => books === truth)
-      return { verdict: equal ? 'equal' : 'unequal', block: at, lines }
+      return { verdict: equal ? 'equal' : 'unequal', block: at, lines, uncovered: uncovered() }
     } catch (cause) {
       return { verdict: 'unknown', reason: cause instanceof Error ? cause.message : String(cause) }
     }
+  }
+
+  function uncovered() {
+    return deployment.tokens.map(({ address: token }) => {
+      const over = channels.overcharged().filter(({ config }) => config.token === token)
+      return { token, amount: over.reduce((sum, one) => sum + one.charged - one.balance, 0n) }
+    })
   }
 
   /** Both sides at the block up to which the books go; read again when they went on meanwhile. */
@@ -85,20 +101,22 @@ export function createReserves({
 
   async function readToken(token: Address, blockNumber: bigint) {
     const { vault } = deployment
+    const blockHash = hashOf(blockNumber)
+    const at = blockHash ? { blockHash, requireCanonical: true } : { blockNumber }
     const [held, owed, ...receivers] = await Promise.all([
       chain.readContract({
         address: token,
         abi: erc20Abi,
         functionName: 'balanceOf',
         args: [vault],
-        blockNumber,
+        ...at,
       }),
       chain.readContract({
         address: vault,
         abi: creatorVaultAbi,
         functionName: 'owed',
         args: [token],
-        blockNumber,
+        ...at,
       }),
       ...channelsContracts(deployment).map((address) =>
         chain.readContract({
@@ -106,7 +124,7 @@ export function createReserves({
           abi: paymentChannelsAbi,
           functionName: 'receivers',
           args: [vault, token],
-          blockNumber,
+          ...at,
         }),
       ),
     ])

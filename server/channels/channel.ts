@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import type { Address, Hex } from 'viem'
-import { larger } from '#protocol/amount.ts'
+import { larger, smaller } from '#protocol/amount.ts'
 import type { ChannelConfig } from '#protocol/channel.ts'
 import type { ErrorCode } from '#protocol/errors.ts'
 import { HubError } from '#protocol/errors.ts'
@@ -178,6 +178,23 @@ export function observe(channel: Channel, seen: ChannelOnChain): Channel {
   const next = { ...channel, ...seen, charged, unexplained }
   assert.ok(next.totalClaimed >= channel.totalClaimed, `channel ${channel.id}: totalClaimed fell`)
   return next
+}
+
+/**
+ * Goes back to what the chain said before a block that it took back. `foreign` was charged by a claim in that block that no tip
+ * explained; what of it has come to light since stays charged. Accepted tips stay, whatever is left in escrow for them.
+ */
+export function takeBack(
+  channel: Channel,
+  { before, foreign }: { before: ChannelOnChain; foreign: bigint },
+): Channel {
+  const unclaimed = smaller(foreign, channel.unexplained)
+  return {
+    ...channel,
+    ...before,
+    charged: channel.charged - unclaimed,
+    unexplained: channel.unexplained - unclaimed,
+  }
 }
 
 /** Refuses a channel whose numbers contradict each other: monotonic amounts are checked on write and on load. */

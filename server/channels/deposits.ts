@@ -205,7 +205,7 @@ async function advance(
   }
   const confirming: StoredDeposit = { ...deposit, transaction, state: 'confirming' }
   await deps.log.commit({ rows: [depositRows.put(deposit.depositId, confirming)] })
-  await follower.reached(block)
+  await follower.counted(deposit.channelId, block)
   await acceptBasket(deps, confirming, setFree)
 }
 

@@ -18,6 +18,8 @@ import { hold } from './channel.ts'
 import type { ChannelRegistry } from './registry.ts'
 
 const refundRows = table<RefundView>('refund')
+/** The refund that a transaction ended, should a reorg take it back. */
+const endedRows = table<Hex>('refund-ended')
 
 const failures = {
   reverted: 'the transaction was reverted',
@@ -32,6 +34,10 @@ export type Refunds = {
   find(refundId: Hex): RefundView
   /** Ends a refund when its event is booked. */
   consequence: Consequence
+  /** Reserves again what a reorg gave back: the transaction is mined once more, or refused. */
+  reversal: Consequence
+  /** Whether the money of a refund that was mined is still held for. */
+  isHeldFor(refund: { channelId: Hex; transaction: Hex }): boolean
   /** Goes on with every refund that was under way when the hub stopped. */
   resume(): void
 }
@@ -60,7 +66,7 @@ export async function loadRefunds(deps: RefundDeps): Promise<Refunds> {
     async start(channelId, amount) {
       const channel = channels.get(channelId)
       deps.assertMoneyMayLeave()
-      const refund = draft(channel, amount)
+      const refund = draft(deps, channel, amount)
       log.assertRoom()
       active.set(refund.refundId, refund)
       const held = channels.update(hold(channel, refund.amount))
@@ -80,49 +86,57 @@ export async function loadRefunds(deps: RefundDeps): Promise<Refunds> {
       if (event.kind !== 'refunded') return {}
       const { transaction } = event
       const refund = [...active.values()].find((one) => isEnded(one, event))
-      return refund ? end({ ...refund, transaction, state: 'done' }) : {}
+      if (!refund) return {}
+      const change = end({ ...refund, transaction, state: 'done' })
+      const ended = endedRows.put(endKey(event), refund.refundId)
+      return { ...change, rows: [...(change.rows ?? []), ended] }
     },
+    reversal(event) {
+      if (event.kind !== 'refunded') return {}
+      const refundId = endedRows.get(db, endKey(event))
+      const refund = refundId === undefined ? undefined : refundRows.get(db, refundId)
+      if (refund?.state !== 'done') return {}
+      const again: RefundView = { ...refund, state: 'sending' }
+      active.set(refund.refundId, again)
+      background(`refund ${refund.refundId}`, () => send(refund.refundId))
+      return {
+        rows: [
+          channels.update(hold(channels.get(refund.channelId), refund.amount)),
+          refundRows.put(refund.refundId, again),
+          endedRows.remove(endKey(event)),
+        ],
+      }
+    },
+    isHeldFor: ({ channelId, transaction }) =>
+      [...active.values()].some(
+        (one) =>
+          one.channelId === channelId &&
+          one.transaction !== null &&
+          nameOf(one.transaction) === nameOf(transaction),
+      ),
     resume() {
       for (const refund of active.values())
         background(`refund ${refund.refundId}`, () => send(refund.refundId))
     },
   }
 
-  /**
-   * The transaction may have been replaced since it was first sent. One that was sent in a time that the books lost is known by
-   * its channel and amount.
-   */
+  function endKey({ channelId, transaction }: { channelId: Hex; transaction: Hex }) {
+    return `${transaction}/${channelId}`
+  }
+
+  /** A transaction may have been replaced since: what was sent first is its name. One of another data directory has none here. */
+  function nameOf(transaction: Hex): Hex {
+    return deps.transactions.firstHash(transaction) ?? transaction
+  }
+
+  /** One whose transaction was sent in a time that the books lost is known by its channel and amount. */
   function isEnded(
     { channelId, transaction, amount }: RefundView,
     event: { channelId: Hex; transaction: Hex; amount: bigint },
   ): boolean {
     if (channelId !== event.channelId) return false
-    const sent = deps.transactions.firstHash(event.transaction)
-    return sent === undefined ? amount === event.amount : sent === transaction
-  }
-
-  function draft(channel: Channel, amount: bigint | undefined): RefundView {
-    const { available } = channels.amounts(channel)
-    if (available === 0n) {
-      throw new HubError('nothing_to_refund', `channel ${channel.id} has nothing unspent`, {
-        values: { available },
-      })
-    }
-    if (amount !== undefined && amount > available) {
-      const values = { amount, available }
-      throw new HubError('refund_too_large', `${amount} is asked back, ${available} is unspent`, {
-        values,
-      })
-    }
-    const refundId = bytesToHex(deps.randomBytes(32))
-    return {
-      refundId,
-      channelId: channel.id,
-      amount: amount ?? available,
-      state: 'sending',
-      transaction: null,
-      failure: null,
-    }
+    if (!deps.transactions.isOurs(event.transaction)) return amount === event.amount
+    return transaction !== null && nameOf(transaction) === nameOf(event.transaction)
   }
 
   /** Brings a refund to its end, from wherever it is. */
@@ -182,5 +196,34 @@ export async function loadRefunds(deps: RefundDeps): Promise<Refunds> {
         { audience: [...new Set([payer, payerAuthorizer])], type: 'refund', data: toJson(refund) },
       ],
     }
+  }
+}
+
+/** A refund of `amount`, or of all that is unspent, that nothing was done for yet. */
+function draft(
+  { channels, randomBytes }: RefundDeps,
+  channel: Channel,
+  amount: bigint | undefined,
+): RefundView {
+  const { available } = channels.amounts(channel)
+  if (available === 0n) {
+    throw new HubError('nothing_to_refund', `channel ${channel.id} has nothing unspent`, {
+      values: { available },
+    })
+  }
+  if (amount !== undefined && amount > available) {
+    const values = { amount, available }
+    throw new HubError('refund_too_large', `${amount} is asked back, ${available} is unspent`, {
+      values,
+    })
+  }
+  const refundId = bytesToHex(randomBytes(32))
+  return {
+    refundId,
+    channelId: channel.id,
+    amount: amount ?? available,
+    state: 'sending',
+    transaction: null,
+    failure: null,
   }
 }

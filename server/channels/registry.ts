@@ -13,6 +13,8 @@ import type { CeilingProof, Channel } from './channel.ts'
 import { assertSound, channelAmounts, charge } from './channel.ts'
 
 const channelRows = table<Channel>('channel')
+/** The group up to which a channel's row held every tip when the chain took a claim back, and `charged` fell with it. */
+const heldTips = table<bigint>('channel-held-tips')
 
 export type ChannelRegistry = {
   find(id: Hex): Channel | undefined
@@ -20,10 +22,14 @@ export type ChannelRegistry = {
   get(id: Hex): Channel
   /** Takes over the next state of a channel; the row must be committed in the same tick. */
   update(channel: Channel): Row
+  /** Rows that say so of channels whose `charged` falls in this group: it cannot tell any more which tips the row holds. */
+  holdTips(ids: readonly Hex[], group: bigint): Row[]
   /** As `update`, when the tips of the same commit tell how the channel came there. */
   charge(channel: Channel): LateRow
   all(): Iterable<Channel>
   count(): number
+  /** The channels of which more was accepted than is in escrow, because a deposit or more is not there any more. */
+  overcharged(): Channel[]
   /** The channels of which an address is payer or payerAuthorizer, oldest first. */
   ofMember(address: Address): Channel[]
   amounts(channel: Channel): ChannelAmounts
@@ -33,6 +39,8 @@ export type ChannelRegistry = {
   release(id: Hex, amount: bigint): void
   /** Withdrawals seen at the head of the chain but not yet at policy depth, which count at once (R6). */
   setEarlyWithdrawals(amounts: ReadonlyMap<Hex, bigint>): void
+  /** What of the balances gives no credit: deposits that still wait for blocks, refunds seen at the head (R6). */
+  setUncounted(amounts: ReadonlyMap<Hex, bigint>): void
 }
 
 /**
@@ -45,6 +53,7 @@ export async function loadChannels(db: Database, lateRows: LateRows): Promise<Ch
   const lateOf = new Map<Hex, LateRow>()
   const reserved = new Map<Hex, bigint>()
   let early: ReadonlyMap<Hex, bigint> = new Map()
+  let uncounted: ReadonlyMap<Hex, bigint> = new Map()
   for (const { value } of await channelRows.list(db)) {
     remember(value)
   }
@@ -65,14 +74,17 @@ export async function loadChannels(db: Database, lateRows: LateRows): Promise<Ch
       remember(channel)
       return channelRows.putLater(channel.id, () => channels.get(channel.id) ?? channel)
     },
+    holdTips: (ids, group) => ids.map((id) => heldTips.put(id, group)),
     charge: chargeLate,
     all: () => channels.values(),
     count: () => channels.size,
+    overcharged: () => [...channels.values()].filter(({ charged, balance }) => charged > balance),
     ofMember: (address) =>
       [...(members.get(address) ?? [])].flatMap((id) => channels.get(id) ?? []),
     amounts(channel) {
       const held = channel.held + (reserved.get(channel.id) ?? 0n)
-      return channelAmounts({ ...channel, held }, early.get(channel.id))
+      const balance = channel.balance - (uncounted.get(channel.id) ?? 0n)
+      return channelAmounts({ ...channel, held, balance }, early.get(channel.id))
     },
     reserve(id, amount) {
       reserved.set(id, (reserved.get(id) ?? 0n) + amount)
@@ -86,16 +98,20 @@ export async function loadChannels(db: Database, lateRows: LateRows): Promise<Ch
     setEarlyWithdrawals(amounts) {
       early = amounts
     },
+    setUncounted(amounts) {
+      uncounted = amounts
+    },
   }
 
   /**
-   * Charges a tip that was committed after the channel's row was written: `charged` never falls, so it tells which. The tip of
+   * Charges a tip that was committed after the channel's row was written: `charged` never falls, so it tells which, unless a reorg took a claim back. The tip of
    * a stream is never among them, because the row is written in its own group.
    */
   function takeUp({ leaf, note }: StoredTip) {
     const channel = channels.get(leaf.channelId)
     assert.ok(channel, `channel ${leaf.channelId} has tips, but no row`)
     if (leaf.chargedAfter <= channel.charged) return
+    if (leaf.group <= (heldTips.get(db, leaf.channelId) ?? 0n)) return
     const { maxClaimableAmount, tipsHash } = note
     const voucher = { maxClaimableAmount, tipsHash, signature: leaf.voucherSignature }
     const proof: CeilingProof = { kind: 'voucher', ...voucher }

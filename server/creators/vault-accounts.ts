@@ -14,6 +14,8 @@ export type VaultAccounts = {
   get(token: Address, account: Address): VaultAccount
   /** Takes over new totals, which never fall; the row must be committed in the same tick. */
   raise(place: { token: Address; account: Address }, totals: Partial<VaultAccount>): Row
+  /** Goes back to the totals before a block that the chain took back; the row must be committed in the same tick. */
+  takeBack(place: { token: Address; account: Address }, totals: VaultAccount): Row
 }
 
 export async function loadVaultAccounts(db: Database): Promise<VaultAccounts> {
@@ -28,8 +30,13 @@ export async function loadVaultAccounts(db: Database): Promise<VaultAccounts> {
         credited: larger(before.credited, totals.credited ?? 0n),
         paid: larger(before.paid, totals.paid ?? 0n),
       }
-      accounts.set(`${token}/${account}`, after)
-      return rows.put(`${token}/${account}`, after)
+      return remember(`${token}/${account}`, after)
     },
+    takeBack: ({ token, account }, totals) => remember(`${token}/${account}`, totals),
+  }
+
+  function remember(key: string, totals: VaultAccount): Row {
+    accounts.set(key, totals)
+    return rows.put(key, totals)
   }
 }

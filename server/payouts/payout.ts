@@ -73,6 +73,23 @@ export function fund(payout: Payout): Transition {
   return { payout: { ...payout, ...at('FUNDED', 'the vault payment is final', 'hub', 0) }, legs }
 }
 
+/** The chain took the vault payment back before anything was handed to the bank: it is waited for again. */
+export function takeBackFunds(payout: Payout): Transition {
+  const { legs } = fund(payout)
+  return {
+    payout: {
+      ...payout,
+      ...at(
+        'REQUESTED',
+        'the chain took the vault payment back; it is waited for again',
+        'hub',
+        null,
+      ),
+    },
+    legs: legs.map((leg) => ({ ...leg, amount: -leg.amount })),
+  }
+}
+
 /** The payment out of the vault did not happen; nothing moved. */
 export function failToFund(payout: Payout, reason: string): Transition {
   return { payout: { ...payout, ...at('FAILED', reason, 'creator', null) }, legs: [] }

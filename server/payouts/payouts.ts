@@ -13,7 +13,7 @@ import { accounts } from '../ledger/accounts.ts'
 import { move } from '../ledger/entry.ts'
 import type { Change, GroupLog } from '../store/group-log.ts'
 import type { Payout } from './payout.ts'
-import { failToFund, fund, newPayout } from './payout.ts'
+import { failToFund, fund, newPayout, takeBackFunds } from './payout.ts'
 import type { PayoutBook } from './payout-book.ts'
 import type { Quotes } from './quotes.ts'
 
@@ -24,6 +24,8 @@ export type Payouts = {
   /** Relays the vault payment of a quote; the same request again answers how far it is. */
   start(account: Address, request: { quoteId: Hex; payment: SignedPayment }): Promise<Payout>
   consequence: Consequence
+  /** Undoes the taking in of a vault payment that a reorg took back. */
+  reversal: Consequence
   /** Goes on with every vault payment that was under way when the hub stopped. */
   resume(): void
 }
@@ -74,8 +76,10 @@ export function createPayouts(deps: PayoutDeps): Payouts {
       starting.set(quote.hash, { payment, payout })
       return payout.finally(() => starting.delete(quote.hash))
     },
-    consequence: (event) =>
-      event.kind === 'paid' && event.to === treasury ? takeIn(deps, event) : {},
+    consequence: (event, again) =>
+      event.kind === 'paid' && event.to === treasury ? takeIn(deps, event, again) : {},
+    reversal: (event, again) =>
+      event.kind === 'paid' && event.to === treasury ? giveBack(deps, event, again) : {},
     resume() {
       for (const payout of book.all()) {
         if (payout.state !== 'REQUESTED') continue
@@ -128,22 +132,51 @@ async function awaitPayment(
  * A vault payment to the treasury: a payout's if memo and terms are those of a quote in time. Any other is owed to nobody
  * known, in a suspense account of its own, because the reserves are compared with what is in the vault alone.
  */
-function takeIn(deps: PayoutDeps, event: ChainEvent & { kind: 'paid' }): Change {
-  const { book, quotes, now } = deps
+function takeIn(deps: PayoutDeps, event: ChainEvent & { kind: 'paid' }, again: string): Change {
+  const { book, quotes } = deps
   const quote = quotes.byHash(event.memo)
   const payout = quote && matches(quote, event) ? payoutToFund(deps, quote) : undefined
   if (payout)
-    return book.change(fund({ ...payout, transaction: event.transaction }), event.transaction)
-  const legs = move(
-    { debit: accounts.treasury, credit: accounts.treasurySuspense },
-    { currency: event.token, amount: event.amount },
-  )
-  const id = `treasury:${event.transaction}:${event.logIndex}`
-  return {
-    entries: [
-      { id, at: now(), reason: 'unknown payment to the treasury', reference: event.memo, legs },
-    ],
+    return book.change(
+      fund({ ...payout, transaction: event.transaction }),
+      `${event.transaction}${again}`,
+    )
+  const sides = { debit: accounts.treasury, credit: accounts.treasurySuspense }
+  return toSuspense(deps, event, { ...sides, id: '', again })
+}
+
+/**
+ * A payout that was not handed to the bank waits again. Otherwise fiat may be on its way for tokens that are not there: they
+ * stand against the treasury's suspense until the payment is back on the chain.
+ */
+function giveBack(deps: PayoutDeps, event: ChainEvent & { kind: 'paid' }, again: string): Change {
+  const { book, background } = deps
+  const payout = book.find(event.memo)
+  if (payout?.transaction === event.transaction && payout.state === 'FUNDED') {
+    const back = takeBackFunds(payout)
+    background(`payout ${payout.payoutId}`, () => awaitPayment(deps, back.payout))
+    return book.change(back, `undo:${event.transaction}${again}`)
   }
+  const sides = { debit: accounts.treasurySuspense, credit: accounts.treasury }
+  return toSuspense(deps, event, { ...sides, id: 'undo:', again })
+}
+
+function toSuspense(
+  { now }: PayoutDeps,
+  { token: currency, amount, memo, transaction, logIndex }: ChainEvent & { kind: 'paid' },
+  { id, again, ...sides }: { id: string; again: string; debit: string; credit: string },
+): Change {
+  const entry = {
+    id: `${id}treasury:${transaction}:${logIndex}${again}`,
+    at: now(),
+    reason:
+      id === ''
+        ? 'unknown payment to the treasury'
+        : 'payment to the treasury, taken back by the chain',
+    reference: memo,
+    legs: move(sides, { currency, amount }),
+  }
+  return { entries: [entry] }
 }
 
 function payoutToFund({ book, now, paidBy }: PayoutDeps, quote: QuoteView): Payout | undefined {

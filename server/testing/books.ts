@@ -6,6 +6,8 @@ import { hardhat } from 'viem/chains'
 import { channelsDomainSeparator } from '#protocol/channel.ts'
 import type { TipsRequest } from '#protocol/messages/tips.ts'
 import { lowerCase } from '#protocol/signature.ts'
+import { createEndpoints } from '../chain/endpoints.ts'
+import type { FollowerDeps } from '../chain/follower.ts'
 import { createFollower } from '../chain/follower.ts'
 import { createReserves } from '../chain/reserves.ts'
 import { createBaskets, receiptOf } from '../channels/baskets.ts'
@@ -33,9 +35,28 @@ export async function openBooks(
   db: Database,
   {
     confirmations = 0,
+    depositDepths = [],
+    reorgLimit = 64,
+    endpoints = createEndpoints([{ name: 'chain', client: chain.client }], { now: Date.now }),
+    onUndone = () => undefined,
+    consequences = [],
+    reversals = [],
+    isHeldFor = () => false,
     now = Date.now,
     limits = { maxOpen: 100, maxTicksPerReveal: 64, idleMs: 60_000 },
-  }: { confirmations?: number; now?: () => number; limits?: StreamLimits } = {},
+  }: Partial<
+    Pick<
+      FollowerDeps,
+      | 'confirmations'
+      | 'depositDepths'
+      | 'reorgLimit'
+      | 'endpoints'
+      | 'onUndone'
+      | 'consequences'
+      | 'reversals'
+      | 'isHeldFor'
+    >
+  > & { now?: () => number; limits?: StreamLimits } = {},
 ) {
   const { deployment, client, token } = chain
   const { log, balances, lateRows } = await openLog(db)
@@ -53,7 +74,7 @@ export async function openBooks(
   const follower = createFollower({
     db,
     log,
-    chain: client,
+    endpoints,
     deployment,
     channels,
     vaultAccounts,
@@ -62,7 +83,12 @@ export async function openBooks(
     feeAccount,
     now: Date.now,
     confirmations,
-    consequences: [],
+    depositDepths,
+    reorgLimit,
+    isHeldFor,
+    consequences,
+    reversals,
+    onUndone,
   })
   const reserves = createReserves({
     chain: client,
@@ -70,6 +96,7 @@ export async function openBooks(
     channels,
     balances,
     block: follower.taken,
+    hashOf: follower.hashOf,
   })
   const checks = createSignatureChecks({
     workers: 1,

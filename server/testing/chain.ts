@@ -120,6 +120,18 @@ function faultyLine(rpcUrl: string) {
   return line
 }
 
+/** Mines blocks that differ from any that were on the chain before. */
+export async function mineOtherwise({ node }: Pick<ChainFixture, 'node'>, blocks: number) {
+  branches += 1n
+  for (let left = blocks; left > 0; left -= 1) {
+    const { timestamp } = await node.getBlock({ blockTag: 'latest' })
+    await node.setNextBlockTimestamp({ timestamp: timestamp + 10n + branches })
+    await node.mine({ blocks: 1 })
+  }
+}
+
+let branches = 0n
+
 export type FundedChannel = {
   id: Hex
   config: ChannelConfig

@@ -45,8 +45,8 @@ export const hubPlants: Readonly<Record<string, HubPlant>> = {
   'deposit-seen-early': {
     part: 'histories',
     file: 'server/chain/follower.ts',
-    find: /head - BigInt\(confirmations\)/,
-    put: 'head',
+    find: /head\.number - BigInt\(confirmations\)/,
+    put: 'head.number',
   },
   'ceiling-lowered': {
     part: 'histories',

@@ -111,6 +111,7 @@ export async function openStage(folder: string) {
       JANDON_FEE_ACCOUNT: feeAccount,
       JANDON_TREASURY: feeAccount,
       JANDON_CONFIRMATIONS: '0',
+      JANDON_DEPOSIT_CONFIRMATIONS: '',
       JANDON_POLL_MS: '40',
       JANDON_CLAIM_AT_RISK: '1000000000000000000',
       JANDON_CLAIM_MAX_AGE_MS: String(2 ** 31),
