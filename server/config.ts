@@ -13,6 +13,7 @@ import { readDeployment } from './chain/deployment.ts'
 import type { DepositTerms } from './channels/deposits.ts'
 import type { PairRate } from './payouts/quotes.ts'
 import { rateFromPrice } from './payouts/quotes.ts'
+import { towerToken } from './tower/config.ts'
 
 const number = (fallback: number, maximum: number) =>
   z.coerce.number().int().min(0).max(maximum).default(fallback)
@@ -55,6 +56,12 @@ const environment = z.object({
     'settle when the oldest is this old, ms',
   ),
   JANDON_RESERVES_MS: number(3_600_000, 2 ** 31).describe('pause between reserve checks, ms'),
+  JANDON_TOWER_URL: z.url().optional().describe('the hub’s watchtower; none, nothing is fed'),
+  JANDON_TOWER_TOKEN: towerToken.optional().describe('the secret that hub and tower share'),
+  JANDON_TOWER_FEED_MS: number(1_000, 5_000).describe('pause between messages to the tower, ms'),
+  JANDON_TOWER_UNTOLD: decimal('1').describe(
+    'a basket that leaves more of its channel untold waits for the tower, token units',
+  ),
   JANDON_MAX_WAITING: number(10_000, 1_000_000).describe('requests that may wait for the disk'),
   JANDON_MAX_STREAMS: number(10_000, 1_000_000).describe('streams of ticks that may be open'),
   JANDON_TICKS_PER_REVEAL: z.coerce
@@ -145,6 +152,8 @@ export type Config = Settings & {
   deployment: Deployment
   depositTerms: DepositTerms[]
   claimAtRisk: bigint
+  /** The watchtower, if there is one; `untoldAtMost` in base units. */
+  tower: { url: string; secret: string; untoldAtMost: bigint } | undefined
   rates: PairRate[]
   bankFloat: { currency: Currency; amount: bigint } | undefined
 }
@@ -178,6 +187,7 @@ export async function readConfig(env: NodeJS.ProcessEnv): Promise<Config> {
       relayFee: tokenUnits('JANDON_RELAY_FEE', settings.JANDON_RELAY_FEE, token.decimals),
     })),
     claimAtRisk: tokenUnits('JANDON_CLAIM_AT_RISK', settings.JANDON_CLAIM_AT_RISK, decimals),
+    tower: towerOf(settings, decimals),
     rates: settings.JANDON_RATES ? await readRates(settings.JANDON_RATES, deployment) : [],
     bankFloat:
       settings.JANDON_BANK_FLOAT === undefined ? undefined : readFloat(settings.JANDON_BANK_FLOAT),
@@ -206,6 +216,15 @@ async function readRates(path: string, { tokens }: Deployment): Promise<PairRate
       asOf: Date.parse(asOf),
     }
   })
+}
+
+function towerOf(settings: Settings, decimals: number): Config['tower'] {
+  const { JANDON_TOWER_URL: url, JANDON_TOWER_TOKEN: secret, JANDON_TOWER_UNTOLD } = settings
+  if (url === undefined) return undefined
+  if (secret === undefined)
+    throw new Error(describeSetting('JANDON_TOWER_TOKEN', 'is needed with JANDON_TOWER_URL'))
+  const untoldAtMost = tokenUnits('JANDON_TOWER_UNTOLD', JANDON_TOWER_UNTOLD, decimals)
+  return { url, secret, untoldAtMost }
 }
 
 function readFloat(text: string): { currency: Currency; amount: bigint } {

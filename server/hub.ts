@@ -45,6 +45,7 @@ import { createGroupLog } from './store/group-log.ts'
 import { createLateRows } from './store/late-rows.ts'
 import { lateGroups, loadBalances, nextGroup, walkGroups } from './store/start-up.ts'
 import { loadTipIndex } from './store/tip-index.ts'
+import { openTowerFeed } from './tower/open.ts'
 
 /** What comes from outside: time, randomness, the hub's own address, and where reports of trouble go. */
 export type Surroundings = {
@@ -130,6 +131,10 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     now,
     assertOpen,
     onFailure: surroundings.onFailure,
+    tower: config.tower && {
+      told: (committed) => tower?.told(committed),
+      assertTakes: (channel, added) => tower?.assertTakes(channel, added),
+    },
   })
   const terms = channelTerms(config)
   const background = runner.background
@@ -231,6 +236,21 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     log,
     events,
   })
+  /** After a restore, the block that must be booked before payments are taken: what was claimed meanwhile comes first. */
+  let catchUpTo = 0n
+  const tower = openTowerFeed(config, {
+    log,
+    channels,
+    streams: streamBook,
+    backend,
+    separatorOf,
+    mayCompare: () => follower.cursor() >= catchUpTo,
+    isRestored,
+    onAhead: (channelId) => closeAsOldCopy(`the watchtower knows more of channel ${channelId}`),
+    logFailure,
+    randomBytes,
+    now,
+  })
   const recovery = await openRecovery({
     db,
     log,
@@ -254,10 +274,9 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     desk,
     now,
     assertOpen,
+    waitsForTower,
     onUnlocked: resumeMoneyOut,
   })
-  /** After a restore, the block that must be booked before payments are taken: what was claimed meanwhile comes first. */
-  let catchUpTo = 0n
 
   return {
     backups: createBackups({ db, now }),
@@ -293,7 +312,8 @@ export async function openHub(config: Config, surroundings: Surroundings) {
       group: log.head().number,
       reserves: reserves.newest().verdict,
     }),
-    metrics: () => hubMetrics({ follower, log, channels, streamBook, sockets, reserves, backend }),
+    metrics: () =>
+      hubMetrics({ follower, log, channels, streamBook, sockets, reserves, backend, tower }),
     /** Catches up with the chain, goes on with what was under way, and keeps going until {@link stop}. */
     async start() {
       await follower.tick()
@@ -306,6 +326,7 @@ export async function openHub(config: Config, surroundings: Surroundings) {
       runner.loop('claims', settleWhenDue, config.JANDON_POLL_MS)
       runner.loop('reserves', async () => void (await reserves.check()), config.JANDON_RESERVES_MS)
       if (desk) runner.loop('bank', desk.tick, config.JANDON_POLL_MS)
+      if (tower) runner.loop('tower', tower.feed, config.JANDON_TOWER_FEED_MS)
       background('transactions', transactions.resume)
       await deposits.resume()
       if (!lock.current()) resumeMoneyOut()
@@ -320,6 +341,7 @@ export async function openHub(config: Config, surroundings: Surroundings) {
       live.close()
       await webhooks.stop()
       await log.close()
+      await tower?.feed().catch((cause: unknown) => logFailure('tower', cause))
       await checks.stop()
       await db.close()
       closeRail()
@@ -332,6 +354,7 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     const told = heard ? events.of(published) : []
     live.publish(told)
     webhooks.publish({ group: published.group, events: told })
+    tower?.committed(published.tips)
   }
 
   async function followChain() {
@@ -345,8 +368,19 @@ export async function openHub(config: Config, surroundings: Surroundings) {
   }
 
   function openGate() {
-    if (follower.cursor() >= catchUpTo) gate.open()
-    else gate.wait(`the hub was restored and waits until block ${catchUpTo} is final`)
+    if (follower.cursor() < catchUpTo)
+      gate.wait(`the hub was restored and waits until block ${catchUpTo} is final`)
+    else if (waitsForTower()) gate.wait('the hub was restored and waits for its watchtower')
+    else gate.open()
+  }
+
+  function isRestored() {
+    return lock.current()?.reason === 'restored'
+  }
+
+  /** A tip that is taken before would be mistaken for one that the tower saw. */
+  function waitsForTower() {
+    return tower !== undefined && isRestored() && !tower.isCompared()
   }
 
   /** Streams out of a backup stay open until receipts of their true ends could be presented. */
@@ -360,7 +394,12 @@ export async function openHub(config: Config, surroundings: Surroundings) {
   }
 
   function onOtherHand(transaction: Hex) {
-    const what = `transaction ${transaction} credited creators and was not sent from this data directory`
+    closeAsOldCopy(
+      `transaction ${transaction} credited creators and was not sent from this data directory`,
+    )
+  }
+
+  function closeAsOldCopy(what: string) {
     gate.close(what)
     logFailure('operator key', `${what}: another process uses the key, or this is an old copy`)
   }

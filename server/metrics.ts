@@ -7,6 +7,7 @@ import type { SignatureBackend } from './channels/signature-backend.ts'
 import type { Sockets } from './socket/sockets.ts'
 import type { GroupLog } from './store/group-log.ts'
 import type { StreamBook } from './streams/stream-book.ts'
+import type { TowerFeed } from './tower/feed.ts'
 
 /** How a hub stands, as Prometheus text. */
 export function hubMetrics({
@@ -17,6 +18,7 @@ export function hubMetrics({
   sockets,
   reserves,
   backend,
+  tower,
 }: {
   follower: Pick<Follower, 'cursor'>
   log: Pick<GroupLog, 'head'>
@@ -25,6 +27,7 @@ export function hubMetrics({
   sockets: Pick<Sockets, 'count'>
   reserves: Pick<Reserves, 'newest'>
   backend: SignatureBackend
+  tower: Pick<TowerFeed, 'lagMs'> | undefined
 }): string {
   const values: Record<string, bigint | number> = {
     jandon_block: follower.cursor(),
@@ -35,6 +38,7 @@ export function hubMetrics({
     process_resident_memory_bytes: process.memoryUsage.rss(),
     jandon_sockets: sockets.count(),
     jandon_reserves_unequal: reserves.newest().verdict === 'unequal' ? 1 : 0,
+    ...(tower && { jandon_tower_lag_seconds: tower.lagMs() / 1_000 }),
     [`jandon_signature_backend{name="${backend.name}"}`]: 1,
   }
   return Object.entries(values)

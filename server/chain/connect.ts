@@ -5,7 +5,11 @@ import { createPublicClient, defineChain, http } from 'viem'
 import type { Config } from '../config.ts'
 
 /** Reads of the chain over its RPC address; calls of one tick travel together, and nothing is cached. */
-export function connect({ JANDON_RPC_URL, JANDON_POLL_MS, deployment }: Config): PublicClient {
+export function connect({
+  JANDON_RPC_URL,
+  JANDON_POLL_MS,
+  deployment,
+}: Pick<Config, 'JANDON_RPC_URL' | 'JANDON_POLL_MS' | 'deployment'>): PublicClient {
   const chain = defineChain({
     id: deployment.chainId,
     name: `chain ${deployment.chainId}`,
