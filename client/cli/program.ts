@@ -57,6 +57,7 @@ function addOperatorCommands(program: Command) {
     ['backup', 'for operators: back a running hub up, or verify a backup'],
     ['restore', 'for operators: restore a backup, or see what is missing after it'],
     ['reconcile', 'for operators: let money leave again after a restore'],
+    ['tower', 'for operators: run a watchtower, which claims when the hub does not'],
   ] as const
   for (const [name, description] of operators) {
     program.command(name).description(description).allowUnknownOption().argument('[options...]')
