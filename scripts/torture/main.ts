@@ -2,6 +2,7 @@
 // when it did nothing. With a planted bug it must fail; with all of them it fails unless each was found.
 
 import { parseArgs } from 'node:util'
+import { tortureWindows, windowPlants } from './chain/windows.ts'
 import {
   defaultRuns,
   type Findings,
@@ -19,15 +20,16 @@ const help = `usage: npm run torture -- [options]
 
   --only <name>    contracts (default): the contracts in Solidity and against the model; model: the second half alone;
                    hub: histories with crashes, a failing disk, damage; restores: hubs lost and restored;
-                   webhooks: deliveries with crashes
+                   chain: withdrawal windows with hub and tower dying and dear gas; webhooks: deliveries with crashes
   --seed <n>       where randomness begins; printed, so that a run can be repeated
   --runs <n>       contracts: hundreds of calls for each invariant (default ${defaultRuns})
   --rounds <n>     restores: in each the hub is lost three times (default ${defaultRounds})
-  --seeds <n>      hub: how many seeds (default 10)
+  --seeds <n>      hub, chain: how many seeds (default 10)
   --events <n>     webhooks: events to deliver (default 100000)
   --kills <n>      webhooks: kills of the hub (default 100)
   --dead <n>       webhooks: endpoints that never answer (default 1000)
-  --plant <bug>    puts a named bug in, or all of them in turn; the campaign must find it (contracts, hub, restores)
+  --plant <bug>    puts a named bug in, or all of them in turn; the campaign must find it (contracts, hub, restores,
+                   chain)
   --help           print this
 `
 
@@ -73,6 +75,11 @@ const campaigns: { [name: string]: Campaign } = {
     plants: Object.keys(restorePlants),
     torture: () => tortureRestores({ seed, runs: rounds }),
     torturePlanted: (plant) => tortureRestores({ seed, runs: 1, plant }),
+  },
+  chain: {
+    plants: Object.keys(windowPlants),
+    torture: () => tortureWindows({ seed, seeds }),
+    torturePlanted: (plant) => tortureWindows({ seed, seeds: 1, plant }),
   },
   webhooks: {
     plants: [],

@@ -25,9 +25,7 @@ export type TowerSurroundings = {
   onSent: (sent: Sent) => void
 }
 
-export type Tower = Awaited<ReturnType<typeof openTower>>
-
-/** Opens the directory and puts the parts together. Nothing is watched before {@link Tower.start}. */
+/** Opens the directory and puts the parts together. Nothing is watched before `start`. */
 export async function openTower(config: TowerConfig, surroundings: TowerSurroundings) {
   const { deployment } = config
   const { now, randomBytes, logFailure, onSent } = surroundings

@@ -9,6 +9,8 @@ import type { SyncRequest } from '#protocol/messages/restore.ts'
 import { syncAnswer } from '#protocol/messages/restore.ts'
 import { toJson } from '#protocol/messages/wire.ts'
 import { tipTo } from '#protocol/tip.ts'
+import type { LocalTower } from '../../scripts/world/tower.ts'
+import { startTower } from '../../scripts/world/tower.ts'
 import type { OpenChannel } from '../support/channels.ts'
 import { openChannel, sendTips, viewOf } from '../support/channels.ts'
 import { assertAnswer, assertProblem } from '../support/http.ts'
@@ -27,8 +29,7 @@ import type { OpenedStream, SocketLine } from '../support/socket.ts'
 import { openSocket } from '../support/socket.ts'
 import type { Committed } from '../support/streams.ts'
 import { commitTo } from '../support/streams.ts'
-import type { TowerFixture } from '../support/tower.ts'
-import { onChain, startTower } from '../support/tower.ts'
+import { onChain } from '../support/tower.ts'
 
 const tickAmount = 10n
 
@@ -37,7 +38,7 @@ type Playing = { channel: OpenChannel; promised: Committed; opened: OpenedStream
 describe('a hub that is restored with a watchtower', function () {
   this.timeout(180_000)
   let hub: HubFixture
-  let tower: TowerFixture
+  let tower: LocalTower
   let ann: PrivateKeyAccount
   let fan: OpenChannel
   let friend: OpenChannel

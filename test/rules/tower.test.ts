@@ -5,6 +5,8 @@ import type { PrivateKeyAccount } from 'viem'
 import { tipsAnswer } from '#protocol/messages/tips.ts'
 import { toJson } from '#protocol/messages/wire.ts'
 import { tipTo } from '#protocol/tip.ts'
+import type { LocalTower } from '../../scripts/world/tower.ts'
+import { startTower } from '../../scripts/world/tower.ts'
 import type { OpenChannel } from '../support/channels.ts'
 import { openChannel, viewOf } from '../support/channels.ts'
 import { assertAnswer, assertProblem } from '../support/http.ts'
@@ -14,8 +16,7 @@ import { addressOf, newCreator, signBasket, tipOf, unit } from '../support/paper
 import { tipAndKeep } from '../support/restore.ts'
 import { openSocket } from '../support/socket.ts'
 import { commitTo } from '../support/streams.ts'
-import type { TowerFixture } from '../support/tower.ts'
-import { initiateAlone, onChain, passTime, startTower } from '../support/tower.ts'
+import { initiateAlone, onChain, passTime } from '../support/tower.ts'
 
 const daySeconds = 86_400
 
@@ -25,7 +26,7 @@ const slowFeed = { JANDON_TOWER_FEED_MS: '5000' }
 describe('a hub with a watchtower', function () {
   this.timeout(120_000)
   let hub: HubFixture
-  let tower: TowerFixture
+  let tower: LocalTower
   let ann: PrivateKeyAccount
   let channel: OpenChannel
 
@@ -107,7 +108,7 @@ describe('a hub with a watchtower', function () {
     await initiateAlone(hub, channel, 8n * unit)
     await passTime(hub, daySeconds - 600)
     const looked = await tower.health()
-    await eventually(tower.health, ({ looks }) => Number(looks) > Number(looked['looks']) + 3)
+    await eventually(tower.health, ({ looks }) => looks > looked.looks + 3)
     assert.equal(await claimedOf(), 0n)
   })
 
