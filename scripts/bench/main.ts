@@ -8,6 +8,9 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs, promisify } from 'node:util'
 import { z } from 'zod'
+import type { LocalTower } from '../world/tower.ts'
+import { startTower } from '../world/tower.ts'
+import type { World } from '../world/world.ts'
 import { startWorld } from '../world/world.ts'
 import { openBenchChannels } from './channels.ts'
 import { hubServer } from './hub.ts'
@@ -26,6 +29,7 @@ const help = `usage: npm run bench -- [options]
   --peer            instead, jandon (tips.http.single) beside the npm x402 server (@x402/express, memory store): the same
                     payments on as many channels, in turns; fails unless both charged the same on every channel
   --payments <n>    with --peer, measured payments of a run (default 4000), after a quarter of that unmeasured
+  --tower           the hub feeds a watchtower meanwhile
   --json            print JSON lines only
   --help            print this
 
@@ -58,6 +62,7 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '5' },
     channels: { type: 'string' },
     peer: { type: 'boolean', default: false },
+    tower: { type: 'boolean', default: false },
     payments: { type: 'string', default: '4000' },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
@@ -120,7 +125,9 @@ async function measureOnce({ tips, channels: count, wire }: Run): Promise<Measur
       perAnswer: tips,
     })
   }
+  let tower: LocalTower | undefined
   try {
+    if (values.tower) tower = await feedTower(world)
     const channels = await openBenchChannels(world, count * (wire === 'ws' ? 2 : 1))
     const { connections } = loads[wire]
     const seconds = Number(values.seconds)
@@ -144,9 +151,18 @@ async function measureOnce({ tips, channels: count, wire }: Run): Promise<Measur
     const half = await run('socket-load.ts', { ...plan, channels: second, pace: { rate } })
     return { ...full, p99HalfMs: half.p99ms }
   } finally {
+    await tower?.part.stop()
     await world.stop()
     await rm(folder, { recursive: true })
   }
+}
+
+/** Starts the hub again with a watchtower, which it feeds every second as it does by default. */
+async function feedTower(world: World): Promise<LocalTower> {
+  const tower = await startTower(world, { JANDON_TOWER_POLL_MS: '4000' })
+  await world.hub.stop()
+  await world.restartHub({ ...tower.hubSettings, JANDON_TOWER_FEED_MS: '1000' })
+  return tower
 }
 
 /** Verifications per CPU-second, measured once before everything else. */
