@@ -135,9 +135,12 @@ export function createTowerFeed(deps: TowerFeedDeps): TowerFeed {
       .slice(0, rowsPerMessage)
       .map(([id, { charged }]) => ({ id, charged, row: rowOf(channels.get(id), charged) }))
     const answer = await line.feed(some.map(({ row }) => row))
-    for (const { row, reason } of answer.refused)
-      deps.logFailure('tower', new Error(`row ${row} is refused: ${reason}`))
-    for (const told of some) acknowledged(told)
+    const refused = new Map(answer.refused.map(({ row, reason }) => [row, reason]))
+    for (const [index, told] of some.entries()) {
+      const reason = refused.get(index)
+      if (reason === undefined) acknowledged(told)
+      else notTaken(told.id, reason)
+    }
     if (answer.storeId === expected) return
     storeId = undefined
     throw new Error('the tower has another store than before: all of it is compared again')
@@ -155,6 +158,15 @@ export function createTowerFeed(deps: TowerFeedDeps): TowerFeed {
     })
     if (still.length > 0) waiting.set(id, still)
     else waiting.delete(id)
+  }
+
+  /** A row that the tower does not take stays unknown to it: whoever waits for that is refused, and the next change tries again. */
+  function notTaken(id: Hex, reason: string) {
+    const cause = new Error(`channel ${id} is refused: ${reason}`)
+    deps.logFailure('tower', cause)
+    untold.delete(id)
+    for (const { failed } of waiting.get(id) ?? []) failed(unavailable(cause))
+    waiting.delete(id)
   }
 
   /** Ticks are told with the next message of a channel, or in one of their own. */
@@ -206,11 +218,6 @@ export function createTowerFeed(deps: TowerFeedDeps): TowerFeed {
     else if (row.charged > (mine.get(id) ?? 0n)) deps.onAhead(id)
   }
 
-  /** What a row says was charged: as far as the kept proof makes it claimable. */
-  function provable({ charged, proof }: Channel): bigint {
-    return smaller(charged, proof?.maxClaimableAmount ?? 0n)
-  }
-
   function rowOf(channel: Channel, onDisk: bigint): TowerRow {
     const { config, proof = null } = channel
     const open = streams.onChannel(channel.id)
@@ -231,4 +238,9 @@ export function createTowerFeed(deps: TowerFeedDeps): TowerFeed {
 
 function unavailable(cause?: unknown): HubError {
   return new HubError('tower_unavailable', 'the watchtower does not answer', { cause })
+}
+
+/** What a row says was charged: as far as the kept proof makes it claimable. */
+function provable({ charged, proof }: Channel): bigint {
+  return smaller(charged, proof?.maxClaimableAmount ?? 0n)
 }

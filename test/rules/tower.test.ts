@@ -1,6 +1,8 @@
 // A hub that is gone loses nothing: its watchtower claims what was accepted before a withdrawal can be finalised (R29).
 
 import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { PrivateKeyAccount } from 'viem'
 import { tipsAnswer } from '#protocol/messages/tips.ts'
 import { toJson } from '#protocol/messages/wire.ts'
@@ -160,5 +162,25 @@ describe('a hub with a watchtower', function () {
       by: channel.authorizer,
     })
     assertProblem(await hub.call({ path: '/v1/tips', body: large }), 'tower_unavailable')
+  })
+
+  it('does not answer a large basket that the tower refuses to keep (R29)', async () => {
+    const { folder } = hub.world
+    const elsewhere = join(folder, 'elsewhere.json')
+    const vault = `0x${'ab'.repeat(20)}`
+    await writeFile(elsewhere, JSON.stringify({ ...hub.world.deployment, vault }))
+    const settings = {
+      JANDON_DEPLOYMENT: elsewhere,
+      JANDON_TOWER_DIR: join(folder, 'tower-elsewhere'),
+    }
+    const other = await startTower(hub.world, settings)
+    await begin({ ...other.hubSettings, ...slowFeed })
+    const large = await signBasket(hub, {
+      channelId: channel.id,
+      tips: [tipOf(ann, 2n * unit)],
+      by: channel.authorizer,
+    })
+    assertProblem(await hub.call({ path: '/v1/tips', body: large }), 'tower_unavailable')
+    await other.part.stop()
   })
 })
