@@ -133,7 +133,11 @@ export function createTowerFeed(deps: TowerFeedDeps): TowerFeed {
   async function feedSome(expected: Hex) {
     const some = [...untold]
       .slice(0, rowsPerMessage)
-      .map(([id, { charged }]) => ({ id, charged, row: rowOf(channels.get(id), charged) }))
+      .map(([id, { charged }]) => ({
+        id,
+        charged,
+        row: rowOf(channels.get(id), charged, streams.onChannel(id)),
+      }))
     const answer = await line.feed(some.map(({ row }) => row))
     const refused = new Map(answer.refused.map(({ row, reason }) => [row, reason]))
     for (const [index, told] of some.entries()) {
@@ -218,17 +222,6 @@ export function createTowerFeed(deps: TowerFeedDeps): TowerFeed {
     else if (row.charged > (mine.get(id) ?? 0n)) deps.onAhead(id)
   }
 
-  function rowOf(channel: Channel, onDisk: bigint): TowerRow {
-    const { config, proof = null } = channel
-    const open = streams.onChannel(channel.id)
-    return {
-      config,
-      charged: smaller(onDisk, provable(channel)),
-      proof,
-      stream: open && open.ticks > 0 ? ticksProof(open) : null,
-    }
-  }
-
   function refuseWaiting(cause: unknown) {
     const error = unavailable(cause)
     for (const some of waiting.values()) for (const { failed } of some) failed(error)
@@ -238,6 +231,12 @@ export function createTowerFeed(deps: TowerFeedDeps): TowerFeed {
 
 function unavailable(cause?: unknown): HubError {
   return new HubError('tower_unavailable', 'the watchtower does not answer', { cause })
+}
+
+function rowOf(channel: Channel, onDisk: bigint, open: OpenStream | undefined): TowerRow {
+  const { config, proof = null } = channel
+  const charged = smaller(onDisk, provable(channel))
+  return { config, charged, proof, stream: open && open.ticks > 0 ? ticksProof(open) : null }
 }
 
 /** What a row says was charged: as far as the kept proof makes it claimable. */
