@@ -131,13 +131,11 @@ export function createTowerFeed(deps: TowerFeedDeps): TowerFeed {
   }
 
   async function feedSome(expected: Hex) {
-    const some = [...untold]
-      .slice(0, rowsPerMessage)
-      .map(([id, { charged }]) => ({
-        id,
-        charged,
-        row: rowOf(channels.get(id), charged, streams.onChannel(id)),
-      }))
+    const some = [...untold].slice(0, rowsPerMessage).map(([id, { charged }]) => ({
+      id,
+      charged,
+      row: rowOf(channels.get(id), charged, streams.onChannel(id)),
+    }))
     const answer = await line.feed(some.map(({ row }) => row))
     const refused = new Map(answer.refused.map(({ row, reason }) => [row, reason]))
     for (const [index, told] of some.entries()) {
