@@ -25,11 +25,20 @@ export type ContractCall = {
   args: readonly unknown[]
 }
 
+/** Who asks a chain, through which endpoint. */
+export type ChainContext = Pick<Context, 'account' | 'rpcUrl' | 'now'>
+
+/** The chain that is meant. */
+type ChainPin = Pick<HubPin, 'chainId'>
+
+/** What gas for a step costs and where it has to be, and what is there, in wei. */
+export type GasNeed = { address: Address; needed: bigint; held: bigint }
+
 const balanceAbi = parseAbi(['function balanceOf(address) view returns (uint256)'])
 const minedPatienceMs = 180_000
 
 /** A reader of the hub's chain. Throws `rpc_required` without an endpoint and `chain_mismatch` on another chain. */
-export async function readerOf(context: Context, hub: HubPin): Promise<PublicClient> {
+export async function readerOf(context: ChainContext, hub: ChainPin): Promise<PublicClient> {
   if (!context.rpcUrl) throw new ClientError('rpc_required', 'this goes to the chain directly')
   const reader = createPublicClient({ transport: http(context.rpcUrl) })
   const chainId = await ask(context, () => reader.getChainId())
@@ -39,8 +48,8 @@ export async function readerOf(context: Context, hub: HubPin): Promise<PublicCli
 
 /** What the wallet holds of a token outside any channel, in base units. */
 export async function readTokens(
-  context: Context,
-  { hub, token }: { hub: HubPin; token: Address },
+  context: ChainContext,
+  { hub, token }: { hub: ChainPin; token: Address },
 ): Promise<bigint> {
   const reader = await readerOf(context, hub)
   const { address } = context.account
@@ -60,8 +69,8 @@ export async function readTokens(
  * Throws `transaction_refused` when it would revert or did, `gas_needed` when the wallet cannot pay for it.
  */
 export async function transact(
-  context: Context,
-  { hub, call }: { hub: HubPin; call: ContractCall },
+  context: ChainContext,
+  { hub, call }: { hub: ChainPin; call: ContractCall },
 ): Promise<Hex> {
   const reader = await readerOf(context, hub)
   const { account } = context
@@ -87,8 +96,21 @@ export async function transact(
   throw new ClientError('transaction_refused', `transaction ${hash} was reverted`)
 }
 
+/** What so many units of gas cost at today's price, and what the wallet has for it. */
+export async function gasNeed(
+  context: ChainContext,
+  { hub, units }: { hub: ChainPin; units: bigint },
+): Promise<GasNeed> {
+  const reader = await readerOf(context, hub)
+  const { address } = context.account
+  return ask(context, async () => {
+    const { maxFeePerGas } = await reader.estimateFeesPerGas()
+    return { address, needed: units * maxFeePerGas, held: await reader.getBalance({ address }) }
+  })
+}
+
 /** Runs a request to the endpoint; its failures become `rpc_failed`. */
-export async function ask<T>(context: Context, request: () => Promise<T>): Promise<T> {
+export async function ask<T>(context: ChainContext, request: () => Promise<T>): Promise<T> {
   try {
     return await request()
   } catch (cause) {
@@ -96,12 +118,12 @@ export async function ask<T>(context: Context, request: () => Promise<T>): Promi
   }
 }
 
-function rpcFailure({ rpcUrl }: Context, cause: unknown): unknown {
+function rpcFailure({ rpcUrl }: ChainContext, cause: unknown): unknown {
   if (!(cause instanceof BaseError)) return cause
   return new ClientError('rpc_failed', `${rpcUrl} failed: ${cause.shortMessage}`, { cause })
 }
 
-async function requireGas(context: Context, reader: PublicClient, wei: bigint): Promise<void> {
+async function requireGas(context: ChainContext, reader: PublicClient, wei: bigint): Promise<void> {
   const { address } = context.account
   const held = await ask(context, () => reader.getBalance({ address }))
   if (held >= wei) return

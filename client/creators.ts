@@ -10,10 +10,14 @@ import { creatorAmountsAnswer, creatorView } from '#protocol/messages/hub.ts'
 import { tipList } from '#protocol/messages/tips.ts'
 import { lowerCase } from '#protocol/signature.ts'
 import { bareHandle } from './baskets.ts'
-import { transact } from './chain.ts'
+import type { ChainContext } from './chain.ts'
+import { ask, readerOf, transact } from './chain.ts'
 import type { Context } from './context.ts'
-import { callSignedIn, connect, tokenOf, writeWallet } from './context.ts'
+import { callSignedIn, connect, readWallet, writeWallet } from './context.ts'
 import { ClientError } from './errors.ts'
+import type { HubPin } from './records.ts'
+
+type Vault = Pick<HubPin, 'chainId' | 'vault'>
 
 export type CreatorAmounts = z.output<typeof creatorAmountsAnswer>
 export type Statement = z.output<typeof tipList>
@@ -69,14 +73,52 @@ export async function pay(
   context: Context,
   { to, amount, token }: { to: Address; amount: bigint; token?: Address | undefined },
 ): Promise<Hex> {
-  const { info, wallet } = await connect(context)
-  const call = {
-    address: wallet.hub.vault,
-    abi: creatorVaultAbi,
-    functionName: 'pay',
-    args: [tokenOf(info, token).address, to, amount, zeroHash],
-  }
-  return transact(context, { hub: wallet.hub, call })
+  return payFromVault(context, { ...(await vaultAlone(context, token)), to, amount })
+}
+
+/** What the vault owes this account in a token, base units, read from the chain. */
+export async function readYours(context: Context, token?: Address): Promise<bigint> {
+  return vaultOwes(context, await vaultAlone(context, token))
+}
+
+/** What a vault owes this account in a token, base units. */
+export async function vaultOwes(
+  context: ChainContext,
+  { hub, token }: { hub: Vault; token: Address },
+): Promise<bigint> {
+  const reader = await readerOf(context, hub)
+  const [credited, paid] = await ask(context, () =>
+    reader.readContract({
+      address: hub.vault,
+      abi: creatorVaultAbi,
+      functionName: 'accounts',
+      args: [token, context.account.address],
+    }),
+  )
+  return credited - paid
+}
+
+/** The vault's own call, which needs nothing but its address. */
+export function payFromVault(
+  context: ChainContext,
+  { hub, token, to, amount }: { hub: Vault; token: Address; to: Address; amount: bigint },
+): Promise<Hex> {
+  const args = [token, to, amount, zeroHash]
+  const call = { address: hub.vault, abi: creatorVaultAbi, functionName: 'pay', args }
+  return transact(context, { hub, call })
+}
+
+/** What the store knows of the hub's vault and token; only an empty store asks the hub. */
+async function vaultAlone(
+  context: Context,
+  token: Address | undefined,
+): Promise<{ hub: Vault; token: Address }> {
+  const known = await readWallet(context)
+  const isEnough = known !== undefined && known.tokens.length > 0
+  const { hub, tokens } = isEnough ? known : (await connect(context)).wallet
+  const chosen = token ?? tokens[0]?.address
+  if (chosen) return { hub, token: chosen }
+  throw new ClientError('invalid_input', 'the hub lists no token')
 }
 
 async function ownHandle(context: Context, handle?: string): Promise<string> {

@@ -13,7 +13,7 @@ import { findOpenChannel, reconcile } from './channels.ts'
 import type { Context } from './context.ts'
 import { connect, fetchInfo, readWallet, tokenOf } from './context.ts'
 import type { CreatorAmounts, Statement } from './creators.ts'
-import { pay, readAmounts, readCreator, readStatement, register } from './creators.ts'
+import { pay, readAmounts, readCreator, readStatement, readYours, register } from './creators.ts'
 import { resume } from './delivery.ts'
 import type { Deposited, DepositOrder } from './deposits.ts'
 import { openChannel, topUp } from './deposits.ts'
@@ -79,7 +79,7 @@ export type Jandon = {
   /** Presents to a restored hub the accepted baskets that it lost. */
   sync(): Promise<Synced>
   refund(order?: RefundOrder): Promise<RefundView>
-  withdraw(): Promise<Withdrawal>
+  withdraw(order?: { amount?: bigint | undefined }): Promise<Withdrawal>
   register(order: { handle: string; displayName: string }): Promise<CreatorView>
   /** Who is paid under a handle. */
   creator(handle: string): Promise<CreatorView>
@@ -87,6 +87,8 @@ export type Jandon = {
   handle(): Promise<string | undefined>
   amounts(handle?: string): Promise<CreatorAmounts>
   statement(options?: { handle?: string; limit?: number; cursor?: string }): Promise<Statement>
+  /** What the vault owes this account in the first token, or in `token`, read from the chain. */
+  yours(token?: Address): Promise<bigint>
   pay(order: { to: Address; amount: bigint; token?: Address | undefined }): Promise<Hex>
   quote(order: QuoteOrder): Promise<QuoteView>
   cashOut(quoteId: Hex): Promise<PayoutView>
@@ -124,12 +126,13 @@ export function createJandon(options: JandonOptions): Jandon {
     reconcile: (token) => store.exclusive(() => reconcileToken(context, token)),
     sync: () => store.exclusive(() => sync(context)),
     refund: (order) => store.exclusive(() => refund(context, order)),
-    withdraw: () => store.exclusive(() => withdraw(context)),
+    withdraw: (order) => store.exclusive(() => withdraw(context, order)),
     register: (order) => store.exclusive(() => register(context, order)),
     creator: (handle) => readCreator(context, handle),
     handle: async () => (await readWallet(context))?.handle ?? undefined,
     amounts: (handle) => readAmounts(context, handle),
     statement: (query) => readStatement(context, query),
+    yours: (token) => readYours(context, token),
     pay: (order) => store.exclusive(() => pay(context, order)),
     quote: (order) => store.exclusive(() => askQuote(context, order)),
     cashOut: (quoteId) => store.exclusive(() => cashOut(context, quoteId)),

@@ -3,14 +3,25 @@
 import type { Hex, PublicClient } from 'viem'
 import { paymentChannelsAbi } from '#protocol/abi.ts'
 import { larger, smaller } from '#protocol/amount.ts'
-import { ask, readerOf, transact } from './chain.ts'
+import type { ChainContext, GasNeed } from './chain.ts'
+import { ask, gasNeed, readerOf, transact } from './chain.ts'
 import { adoptChannels, withChannel } from './channels.ts'
 import type { Context } from './context.ts'
 import { connect, readWallet, writeWallet } from './context.ts'
 import { ClientError } from './errors.ts'
 import type { ChannelRecord, HubPin, WalletRecord } from './records.ts'
 
-/** Amounts in base units; `finalizeAfter` in Unix seconds of the chain's clock, `remainingSeconds` until then. */
+/** What is needed to leave: where the channels are, and which one. */
+export type Contracts = Pick<HubPin, 'chainId' | 'channels'>
+export type Leaving = Pick<ChannelRecord, 'channelId' | 'config'>
+
+/** Gas of `finalizeWithdraw` with room for dearer tokens; the test token takes about 60,000. */
+const finalizeGas = 100_000n
+
+/**
+ * Amounts in base units; `finalizeAfter` in Unix seconds of the chain's clock, `remainingSeconds` until then. `gas` says what
+ * the last step costs by today's price, and what is there for it, in wei.
+ */
 export type Withdrawal =
   | {
       state: 'waiting'
@@ -18,10 +29,12 @@ export type Withdrawal =
       amount: bigint
       finalizeAfter: bigint
       remainingSeconds: number
+      gas: GasNeed
     }
   | { state: 'done'; channelId: Hex; amount: bigint; transaction: Hex }
 
-type OnChain = {
+/** A channel as the chain has it, base units; `now` and `initiatedAt` in Unix seconds. */
+export type OnChain = {
   balance: bigint
   totalClaimed: bigint
   pending: bigint
@@ -32,23 +45,52 @@ type OnChain = {
 /**
  * Takes the next step of a withdrawal: begins it, says how long it still waits, or finishes it.
  *
- * What was tipped stays for the creators: `balance − charged` is asked back. From the first step on the channel is not
+ * What was tipped stays for the creators: `balance − charged` is asked back, or `amount` of it. From the first step on the channel is not
  * tipped from any more, and the next opening uses a new salt.
  */
-export async function withdraw(context: Context): Promise<Withdrawal> {
+export async function withdraw(
+  context: Context,
+  { amount }: { amount?: bigint | undefined } = {},
+): Promise<Withdrawal> {
   const wallet = await walletAlone(context)
   const channel = leavingChannel(wallet)
   const { hub } = wallet
   const chain = await readOnChain(context, { hub, channel })
-  if (chain.pending === 0n) return initiate(context, { wallet, channel, chain })
-  const finalizeAfter = BigInt(chain.initiatedAt + channel.config.withdrawDelay)
-  if (chain.now < finalizeAfter) return waiting(channel, chain, finalizeAfter)
-  const call = channelCall(hub, 'finalizeWithdraw', [channel.config])
-  const transaction = await transact(context, { hub, call })
+  if (chain.pending === 0n) return initiate(context, { wallet, channel, chain, amount })
+  const step = await waitOrFinalize(context, { hub, channel, chain })
+  if (step.state === 'waiting') return step
   await writeWallet(context, withChannel(wallet, { ...channel, status: 'closed' }))
-  const left = chain.balance - chain.totalClaimed
-  const amount = smaller(chain.pending, left)
-  return { state: 'done', channelId: channel.channelId, amount, transaction }
+  return step
+}
+
+/** The second step of a withdrawal that was begun: how long it still waits, or its end. */
+export async function waitOrFinalize(
+  context: ChainContext,
+  { hub, channel, chain }: { hub: Contracts; channel: Leaving; chain: OnChain },
+): Promise<Withdrawal> {
+  const { channelId, config } = channel
+  const finalizeAfter = BigInt(chain.initiatedAt + config.withdrawDelay)
+  if (chain.now < finalizeAfter) {
+    const remainingSeconds = Math.max(0, Number(finalizeAfter - chain.now))
+    const gas = await gasNeed(context, { hub, units: finalizeGas })
+    const { pending: amount } = chain
+    return { state: 'waiting', channelId, amount, finalizeAfter, remainingSeconds, gas }
+  }
+  const call = channelCall(hub, 'finalizeWithdraw', [config])
+  const transaction = await transact(context, { hub, call })
+  const amount = smaller(chain.pending, chain.balance - chain.totalClaimed)
+  return { state: 'done', channelId, amount, transaction }
+}
+
+/** The first step: asks `amount` back. */
+export async function initiateOn(
+  context: ChainContext,
+  { hub, channel, amount }: { hub: Contracts; channel: Leaving; amount: bigint },
+): Promise<Withdrawal> {
+  const call = channelCall(hub, 'initiateWithdraw', [channel.config, amount])
+  await transact(context, { hub, call })
+  const chain = await readOnChain(context, { hub, channel })
+  return waitOrFinalize(context, { hub, channel, chain })
 }
 
 /** Works with the store alone; only a store that knows no channel asks the hub. */
@@ -69,7 +111,17 @@ function leavingChannel({ channels }: WalletRecord): ChannelRecord {
 
 async function initiate(
   context: Context,
-  { wallet, channel, chain }: { wallet: WalletRecord; channel: ChannelRecord; chain: OnChain },
+  {
+    wallet,
+    channel,
+    chain,
+    amount,
+  }: {
+    wallet: WalletRecord
+    channel: ChannelRecord
+    chain: OnChain
+    amount: bigint | undefined
+  },
 ): Promise<Withdrawal> {
   const { hub } = wallet
   const spent = larger(channel.charged, chain.totalClaimed)
@@ -82,32 +134,27 @@ async function initiate(
       { values: { balance, spent } },
     )
   }
+  const left = chain.balance - spent
+  if (amount !== undefined && amount > left) throw aboveLeft(amount, left)
   await writeWallet(context, withChannel(wallet, { ...channel, status: 'withdrawing' }))
-  const call = channelCall(hub, 'initiateWithdraw', [channel.config, chain.balance - spent])
   try {
-    await transact(context, { hub, call })
+    return await initiateOn(context, { hub, channel, amount: amount ?? left })
   } catch (error) {
     const nothingSent = error instanceof ClientError && error.outcome === 'refused'
     if (nothingSent) await writeWallet(context, withChannel(wallet, channel))
     throw error
   }
-  const begun = await readOnChain(context, { hub, channel })
-  const finalizeAfter = BigInt(begun.initiatedAt + channel.config.withdrawDelay)
-  return waiting(channel, begun, finalizeAfter)
 }
 
-function waiting(
-  { channelId }: ChannelRecord,
-  { pending, now }: OnChain,
-  finalizeAfter: bigint,
-): Withdrawal {
-  const remainingSeconds = Math.max(0, Number(finalizeAfter - now))
-  return { state: 'waiting', channelId, amount: pending, finalizeAfter, remainingSeconds }
+/** The refusal of a withdrawal of more than is unspent. */
+export function aboveLeft(amount: bigint, available: bigint): ClientError {
+  const detail = `${amount} is more than the ${available} that is unspent`
+  return new ClientError('invalid_amount', detail, { values: { amount, available } })
 }
 
-async function readOnChain(
-  context: Context,
-  { hub, channel }: { hub: HubPin; channel: ChannelRecord },
+export async function readOnChain(
+  context: ChainContext,
+  { hub, channel }: { hub: Contracts; channel: Pick<Leaving, 'channelId'> },
 ): Promise<OnChain> {
   const reader: PublicClient = await readerOf(context, hub)
   const contract = { address: hub.channels, abi: paymentChannelsAbi } as const
@@ -131,7 +178,7 @@ async function readOnChain(
 }
 
 function channelCall(
-  { channels }: HubPin,
+  { channels }: Contracts,
   functionName: 'initiateWithdraw' | 'finalizeWithdraw',
   args: readonly unknown[],
 ) {

@@ -283,6 +283,11 @@ export const errorTable = {
     'The books are not reconciled',
     'See what "reasons" names; a difference is accepted by naming its "difference".',
   ],
+  tower_unavailable: [
+    503,
+    'The watchtower does not answer',
+    'Send the same again later; it counts once, and is answered when the watchtower has it.',
+  ],
   chain_unavailable: [
     503,
     'The chain does not answer',

@@ -8,6 +8,7 @@ import type { Currency } from '#protocol/amount.ts'
 import { currencyDigits, parseAmount } from '#protocol/amount.ts'
 import { address, hash } from '#protocol/messages/wire.ts'
 import { ticksPerCommitment } from '#protocol/tick.ts'
+import { endpointSettings } from './chain/connect.ts'
 import type { Deployment } from './chain/deployment.ts'
 import { readDeployment } from './chain/deployment.ts'
 import type { DepositDepth } from './chain/deposit-depth.ts'
@@ -16,6 +17,7 @@ import type { FeePolicy } from './chain/upkeep.ts'
 import type { DepositTerms } from './channels/deposits.ts'
 import type { PairRate } from './payouts/quotes.ts'
 import { rateFromPrice } from './payouts/quotes.ts'
+import { towerToken } from './tower/config.ts'
 
 const number = (fallback: number, maximum: number) =>
   z.coerce.number().int().min(0).max(maximum).default(fallback)
@@ -46,14 +48,7 @@ const environment = z.object({
     'how long a whole request may take to come in, ms',
   ),
   JANDON_PUBLIC_URL: z.url().optional().describe('the origin that people sign in to'),
-  JANDON_RPC_URL: z
-    .string()
-    .transform((text) => text.split(',').map((url) => url.trim()))
-    .pipe(z.array(z.url()).min(1))
-    .describe('the JSON-RPC endpoints of the chain, the preferred first, with commas between'),
-  JANDON_RPC_TIMEOUT_MS: number(10_000, 600_000).describe(
-    'how long an endpoint may take to answer, ms',
-  ),
+  ...endpointSettings,
   JANDON_DEPLOYMENT: z.string().describe('the file that deploying the contracts wrote'),
   JANDON_OPERATOR_KEY: hash.describe('the private key of the hub account’s operator'),
   JANDON_RECEIPT_KEY: hash.describe('the private key that signs receipts and quotes'),
@@ -114,6 +109,12 @@ const environment = z.object({
     'the least that a creator can ask to be credited with, token units',
   ),
   JANDON_RESERVES_MS: number(3_600_000, 2 ** 31).describe('pause between reserve checks, ms'),
+  JANDON_TOWER_URL: z.url().optional().describe('the hub’s watchtower; none, nothing is fed'),
+  JANDON_TOWER_TOKEN: towerToken.optional().describe('the secret that hub and tower share'),
+  JANDON_TOWER_FEED_MS: number(1_000, 5_000).describe('pause between messages to the tower, ms'),
+  JANDON_TOWER_UNTOLD: decimal('1').describe(
+    'a basket that leaves more of its channel untold waits for the tower, token units',
+  ),
   JANDON_MAX_WAITING: number(10_000, 1_000_000).describe('requests that may wait for the disk'),
   JANDON_MAX_STREAMS: number(10_000, 1_000_000).describe('streams of ticks that may be open'),
   JANDON_TICKS_PER_REVEAL: z.coerce
@@ -209,6 +210,8 @@ export type Config = Settings & {
   fees: FeePolicy
   settlementPolicy: SettlementPolicy
   depositDepths: DepositDepth[]
+  /** The watchtower, if there is one; `untoldAtMost` in base units. */
+  tower: { url: string; secret: string; untoldAtMost: bigint } | undefined
   rates: PairRate[]
   bankFloat: { currency: Currency; amount: bigint } | undefined
 }
@@ -251,6 +254,7 @@ export async function readConfig(env: NodeJS.ProcessEnv): Promise<Config> {
       passedOver: blocksPassedOver,
     },
     settlementPolicy: settlementPolicy(settings, decimals),
+    tower: towerOf(settings, decimals),
     rates: settings.JANDON_RATES ? await readRates(settings.JANDON_RATES, deployment) : [],
     bankFloat:
       settings.JANDON_BANK_FLOAT === undefined ? undefined : readFloat(settings.JANDON_BANK_FLOAT),
@@ -311,6 +315,15 @@ function readDepths(
           )
         return { token, from: tokenUnits(name, units, decimals), confirmations: Number(blocks) }
       })
+}
+
+function towerOf(settings: Settings, decimals: number): Config['tower'] {
+  const { JANDON_TOWER_URL: url, JANDON_TOWER_TOKEN: secret, JANDON_TOWER_UNTOLD } = settings
+  if (url === undefined) return undefined
+  if (secret === undefined)
+    throw new Error(describeSetting('JANDON_TOWER_TOKEN', 'is needed with JANDON_TOWER_URL'))
+  const untoldAtMost = tokenUnits('JANDON_TOWER_UNTOLD', JANDON_TOWER_UNTOLD, decimals)
+  return { url, secret, untoldAtMost }
 }
 
 function readFloat(text: string): { currency: Currency; amount: bigint } {

@@ -2,6 +2,8 @@
 
 import { HubError } from '#protocol/errors.ts'
 
+export type Gate = ReturnType<typeof createGate>
+
 /** Payments are taken while the gate is open; whoever lets them wait, or closes it, says why. */
 export function createGate() {
   let waiting: string | undefined = 'the hub is starting'

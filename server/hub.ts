@@ -1,16 +1,14 @@
-// A running hub: its parts put together over one data directory and one chain, and the loops that keep them going.
+// A hub: its parts put together over one data directory and one chain.
 
-import type { Address } from 'viem'
 import { toHex } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { hubDomainSeparator } from '#protocol/receipt.ts'
 import { lowerCase } from '#protocol/signature.ts'
 import { createBackups } from './backup/stream.ts'
-import type { Undone } from './chain/booked-chain.ts'
 import { createClaims } from './chain/claims.ts'
 import { connect } from './chain/connect.ts'
-import { isEndpointTrouble, reasonOf } from './chain/endpoints.ts'
-import { createFollower, DeepReorgError } from './chain/follower.ts'
+import { createProgressReport, describeUndone } from './chain/follow-report.ts'
+import { createFollower } from './chain/follower.ts'
 import { createReserves } from './chain/reserves.ts'
 import { createTransactions } from './chain/transactions.ts'
 import { tipEvent } from './channels/basket-change.ts'
@@ -22,6 +20,7 @@ import { loadChannels } from './channels/registry.ts'
 import { createDigestSigner } from './channels/signature-backend.ts'
 import { createTipLists } from './channels/tip-list.ts'
 import type { Config } from './config.ts'
+import { createCreatorAmounts } from './creators/amounts.ts'
 import { loadCreators } from './creators/creators.ts'
 import { loadVaultAccounts } from './creators/vault-accounts.ts'
 import { watchEventLoop } from './event-loop.ts'
@@ -34,21 +33,21 @@ import { createAdmission } from './http/admission.ts'
 import { createSenders } from './http/sender.ts'
 import { createSessions } from './http/sessions.ts'
 import { channelTerms, hubInfo } from './hub-info.ts'
-import { accounts } from './ledger/accounts.ts'
-import { balanceOf } from './ledger/entry.ts'
+
+import { createLifeCycle } from './life-cycle.ts'
 import { hubMetrics } from './metrics.ts'
 import { bookBankFloat } from './payouts/bank-float.ts'
 import { openPayouts } from './payouts/open.ts'
+import { createCatchUp } from './recovery/catch-up.ts'
 import { loadMoneyLock } from './recovery/lock.ts'
 import { openRecovery } from './recovery/recovery.ts'
 import { createRunner } from './runner.ts'
 import { createSockets } from './socket/sockets.ts'
-import { openDatabase } from './store/database.ts'
+import { openBooks } from './store/books.ts'
 import type { Published } from './store/group-log.ts'
 import { createGroupLog } from './store/group-log.ts'
-import { createLateRows } from './store/late-rows.ts'
-import { lateGroups, loadBalances, nextGroup, walkGroups } from './store/start-up.ts'
-import { loadTipIndex } from './store/tip-index.ts'
+
+import { openTowerFeed } from './tower/open.ts'
 
 /** What comes from outside: time, randomness, the hub's own address, and where reports of trouble go. */
 export type Surroundings = {
@@ -64,10 +63,6 @@ export type Surroundings = {
   logProgress: (what: string, progress: string) => void
 }
 
-/** So many blocks behind, the hub says every so often how far it is. */
-const longWay = 1_000n
-const progressPauseMs = 5_000
-
 export type Hub = Awaited<ReturnType<typeof openHub>>
 
 /** Opens the data directory and puts the parts together. Nothing runs before {@link Hub.start}. */
@@ -82,16 +77,13 @@ export async function openHub(config: Config, surroundings: Surroundings) {
   })
   const operator = privateKeyToAccount(config.JANDON_OPERATOR_KEY)
   const receiptSigner = lowerCase(privateKeyToAccount(config.JANDON_RECEIPT_KEY).address)
-  const db = await openDatabase(config.JANDON_DATA_DIR, {
+  const books = await openBooks(config.JANDON_DATA_DIR, {
     ...identity,
     channels: deployment.channels,
     operator: lowerCase(operator.address),
     receiptSigner,
   })
-  const last = await walkGroups(db)
-  const lateRows = createLateRows(lateGroups(db).from)
-  const balances = await loadBalances(db, lateRows)
-  const tipIndex = await loadTipIndex(db, lateRows)
+  const { db, lateRows, balances, tipIndex } = books
   const events = createEventLog({
     db,
     tipEvent: (tip) => tipEvent(tip, channels.get(tip.leaf.channelId).config.payerAuthorizer),
@@ -104,12 +96,7 @@ export async function openHub(config: Config, surroundings: Surroundings) {
   const sign = createDigestSigner(config.JANDON_RECEIPT_KEY)
   const hubSeparator = hubDomainSeparator(identity)
   const log = createGroupLog({
-    db,
-    balances,
-    lateRows,
-    tipIndex,
-    last,
-    first: await nextGroup(db),
+    ...books,
     epoch,
     separator: hubSeparator,
     sign,
@@ -141,7 +128,7 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     },
     now,
   })
-  const lock = loadMoneyLock({ db, now, isOurs: transactions.isOurs, onOtherHand })
+  const lock = loadMoneyLock({ db, now, isOurs: transactions.isOurs, onOtherHand: closeAsOldCopy })
   const assertMoneyMayLeave = lock.assertOff
   const assertOpen = () => {
     gate.assertOpen()
@@ -158,6 +145,10 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     now,
     assertOpen,
     onFailure: surroundings.onFailure,
+    tower: config.tower && {
+      told: (committed) => tower?.told(committed),
+      assertTakes: (channel, added) => tower?.assertTakes(channel, added),
+    },
   })
   const terms = channelTerms(config)
   const background = runner.background
@@ -204,8 +195,11 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     isHeldFor: refunds.isHeldFor,
     consequences: [lock.consequence, refunds.consequence, payouts.consequence],
     reversals: [refunds.reversal, payouts.reversal],
-    onUndone,
-    onProgress: tellProgress,
+    onUndone: (undone) => logFailure('reorg', describeUndone(undone, channels)),
+    onProgress: createProgressReport({
+      now,
+      tell: (progress) => surroundings.logProgress('chain', progress),
+    }),
   })
   const reserves = createReserves({
     chain,
@@ -284,6 +278,27 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     log,
     events,
   })
+  const tower = openTowerFeed(config, {
+    log,
+    channels,
+    streams: streamBook,
+    backend,
+    separatorOf,
+    mayCompare: () => catchUp.isBooked(),
+    isRestored: () => lock.current()?.reason === 'restored',
+    onAhead: (channelId) =>
+      closeAsOldCopy(
+        `the watchtower knows more of channel ${channelId}: another process uses the key, or this is an old copy`,
+      ),
+    logFailure,
+    randomBytes,
+    now,
+  })
+  const catchUp = createCatchUp({
+    lock,
+    follower,
+    isCompared: () => tower?.isCompared() ?? true,
+  })
   const recovery = await openRecovery({
     db,
     log,
@@ -307,16 +322,10 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     desk,
     now,
     assertOpen,
+    waitsForTower: catchUp.waitsForTower,
     onUnlocked: resumeMoneyOut,
   })
   const tipLists = createTipLists({ db, tipIndex, channels, vaultAccounts })
-  /**
-   * After a restore, the block that must be booked before payments are taken: what was claimed meanwhile comes first. Not
-   * known before the chain was seen.
-   */
-  let catchUpTo = lock.current() ? undefined : 0n
-  let toldAt = now()
-  let reorgsChecked = 0
 
   return {
     admission,
@@ -340,17 +349,7 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     webhooks,
     tipLists,
     info: () => hubInfo(config, { epoch, group: log.head().number, backend: backend.name }),
-    async creatorAmounts(account: Address) {
-      const owedIn = (token: Address) => -balanceOf(balances, accounts.creator(account), token)
-      const owed = new Map(deployment.tokens.map(({ address }) => [address, owedIn(address)]))
-      const claimed = await tipLists.claimedTo(account, owed)
-      return [...owed].map(([token, amount]) => {
-        const { credited, paid } = vaultAccounts.get(token, account)
-        const onItsWay = claimed.get(token) ?? 0n
-        const accepted = credited + amount
-        return { token, accepted, claimed: credited + onItsWay, yours: credited, paid }
-      })
-    },
+    creatorAmounts: createCreatorAmounts({ deployment, balances, tipLists, vaultAccounts }),
     exportBooks: () => exportBooks({ db, channels, payoutBook }),
     health: () => ({
       ready: gate.isOpen(),
@@ -372,40 +371,25 @@ export async function openHub(config: Config, surroundings: Surroundings) {
         reserves,
         transactions,
         backend,
+        tower,
       }),
-    /** Catches up with the chain, goes on with what was under way, and keeps going until {@link stop}. */
-    async start() {
-      await followChain().catch((cause: unknown) => {
-        if (!isEndpointTrouble(cause)) throw cause
-        logFailure('chain', `no endpoint can be followed, the hub waits: ${reasonOf(cause)}`)
-      })
-      await bookBankFloat(config.bankFloat, { log, balances, now })
-      await reserves.check()
-      runner.loop('chain', followChain, config.JANDON_POLL_MS)
-      runner.loop('streams', sweepStreams, config.JANDON_POLL_MS)
-      runner.loop('claims', settleWhenDue, config.JANDON_POLL_MS)
-      runner.loop('reserves', async () => void (await reserves.check()), config.JANDON_RESERVES_MS)
-      if (desk) runner.loop('bank', desk.tick, config.JANDON_POLL_MS)
-      runner.loop('transactions', transactions.tick, config.JANDON_POLL_MS)
-      background('settlements', claims.resume)
-      await deposits.resume()
-      if (!lock.current()) resumeMoneyOut()
-      webhooks.start()
-    },
-    /** Takes nothing new, waits for what was taken, and lets go of the data directory. */
-    async stop() {
-      gate.close('the hub is stopping')
-      runner.stop()
-      follower.stop()
-      transactions.stop()
-      live.close()
-      eventLoop.stop()
-      await webhooks.stop()
-      await log.close()
-      await checks.stop()
-      await db.close()
-      closeRail()
-    },
+    ...createLifeCycle(config, {
+      ...{
+        runner,
+        gate,
+        follower,
+        catchUp,
+        lock,
+        reserves,
+        transactions,
+        claims,
+        deposits,
+        streams,
+      },
+      ...{ desk, tower, webhooks, live, eventLoop, log, checks, db, closeRail, resumeMoneyOut },
+      bookFloat: () => bookBankFloat(config.bankFloat, { log, balances, now }),
+      logFailure,
+    }),
   }
 
   /** What a group has to tell goes to listeners and webhooks; its events are put together only when there are any. */
@@ -414,45 +398,7 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     const told = heard ? events.of(published) : []
     live.publish(told)
     webhooks.publish({ group: published.group, events: told })
-  }
-
-  async function followChain() {
-    try {
-      await follower.tick()
-      openGate()
-    } catch (cause) {
-      if (cause instanceof DeepReorgError) gate.close(cause.message)
-      throw cause
-    }
-    const { count } = follower.reorgs()
-    if (count > reorgsChecked) await reserves.check()
-    reorgsChecked = count
-  }
-
-  /** Over-charged channels get no credit until their deposits are back, because escrowCap is below what was charged. */
-  function onUndone({ from, to, events: count, channels: ids }: Undone) {
-    const over = channels.overcharged().filter(({ id }) => ids.includes(id))
-    const what = `blocks ${to + 1n} to ${from} are not on the chain any more: ${count} events were taken back`
-    const alarm = over.map(({ id, charged, balance }) => `${id} (${charged} of ${balance})`)
-    const text = alarm.length === 0 ? what : `${what}; over-charged now: ${alarm.join(', ')}`
-    logFailure('reorg', text)
-  }
-
-  function tellProgress({ block, target }: { block: bigint; target: bigint }) {
-    if (target - block < longWay || now() - toldAt < progressPauseMs) return
-    toldAt = now()
-    surroundings.logProgress('chain', `block ${block} of ${target}`)
-  }
-
-  function openGate() {
-    catchUpTo ??= follower.target()
-    if (follower.cursor() >= catchUpTo) gate.open()
-    else gate.wait(`the hub was restored and waits until block ${catchUpTo} is final`)
-  }
-
-  /** Streams out of a backup stay open until receipts of their true ends could be presented. */
-  async function sweepStreams() {
-    if (!lock.current()) await streams.sweep()
+    tower?.committed(published.tips)
   }
 
   function resumeMoneyOut() {
@@ -460,12 +406,8 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     payouts.resume()
   }
 
-  function onOtherHand(what: string) {
+  function closeAsOldCopy(what: string) {
     gate.close(what)
     logFailure('operator key', what)
-  }
-
-  async function settleWhenDue() {
-    if (lock.current()?.reason !== 'other-hand') await claims.settleDue()
   }
 }

@@ -12,6 +12,7 @@ import type { Admission } from './http/admission.ts'
 import type { Sockets } from './socket/sockets.ts'
 import type { GroupLog } from './store/group-log.ts'
 import type { StreamBook } from './streams/stream-book.ts'
+import type { TowerFeed } from './tower/feed.ts'
 
 /** How a hub stands, as Prometheus text. */
 export function hubMetrics({
@@ -27,6 +28,7 @@ export function hubMetrics({
   reserves,
   transactions,
   backend,
+  tower,
 }: {
   follower: Pick<Follower, 'cursor' | 'target' | 'reorgs'>
   endpoints: Pick<Endpoints, 'asideCount'>
@@ -40,6 +42,7 @@ export function hubMetrics({
   reserves: Pick<Reserves, 'newest'>
   transactions: Pick<Transactions, 'waiting'>
   backend: SignatureBackend
+  tower: Pick<TowerFeed, 'lagMs'> | undefined
 }): string {
   const { underWay, waiting } = admission.counts()
   const { p99, longest } = eventLoop.delay()
@@ -65,6 +68,7 @@ export function hubMetrics({
     jandon_event_loop_p99_seconds: p99,
     jandon_event_loop_max_seconds: longest,
     jandon_reserves_unequal: reserves.newest().verdict === 'unequal' ? 1 : 0,
+    ...(tower && { jandon_tower_lag_seconds: tower.lagMs() / 1_000 }),
     [`jandon_signature_backend{name="${backend.name}"}`]: 1,
   }
   return Object.entries(values)

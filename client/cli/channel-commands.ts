@@ -2,12 +2,11 @@
 
 import type { Deposited, DepositOrder } from '../deposits.ts'
 import type { Balance } from '../refunds.ts'
-import type { Withdrawal } from '../withdrawal.ts'
 import { tokenText, typedAmount } from './money.ts'
 import type { Session } from './session.ts'
 import { findHandle, hubAndToken } from './session.ts'
 import type { Report } from './terminal.ts'
-import { durationText, short, table, timeText } from './terminal.ts'
+import { short, table } from './terminal.ts'
 
 export async function open(
   session: Session,
@@ -88,20 +87,6 @@ export async function refund(
   }
 }
 
-export async function withdraw(session: Session, { wait }: { wait?: boolean }): Promise<Report> {
-  const { jandon, terminal } = session
-  return terminal.during('asking the chain', async (say) => {
-    let step = await jandon.withdraw()
-    while (wait && step.state === 'waiting') {
-      say(`waiting out the withdraw delay: ${durationText(step.remainingSeconds)} left`)
-      await new Promise((resolve) => setTimeout(resolve, 1_000))
-      const left = Number(step.finalizeAfter) - Date.now() / 1_000
-      step = left > 0 ? { ...step, remainingSeconds: left } : await jandon.withdraw()
-    }
-    return withdrawalReport(session, step)
-  })
-}
-
 async function putIn(
   session: Session,
   {
@@ -155,28 +140,4 @@ function balanceRows({ channelId, token, ...channel }: Balance): string[][] {
     rows.push(['', `${tokenText(channel.unproven, token)} spent without a receipt here`])
   }
   return rows
-}
-
-async function withdrawalReport(session: Session, step: Withdrawal): Promise<Report> {
-  const { jandon } = session
-  const amount = await amountText(session, step.amount)
-  if (step.state === 'done') {
-    const lines = [`${amount} came back to ${jandon.address}`, `  transaction  ${step.transaction}`]
-    return { json: step, lines }
-  }
-  const due = timeText(Number(step.finalizeAfter) * 1_000)
-  return {
-    json: step,
-    lines: [
-      `${amount} is on its way out of channel ${short(step.channelId)}.`,
-      `Run "npx jandon withdraw" again after ${due}, in ${durationText(step.remainingSeconds)}, or now with --wait.`,
-      `It needs a little gas at ${jandon.address} then.`,
-    ],
-  }
-}
-
-/** The hub may be gone when money is withdrawn alone; then the amount is said in base units. */
-async function amountText({ jandon }: Session, amount: bigint): Promise<string> {
-  const [token] = await jandon.knownTokens()
-  return token ? tokenText(amount, token) : `${amount} base units`
 }

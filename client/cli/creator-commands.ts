@@ -6,6 +6,8 @@ import { formatAmount } from '#protocol/amount.ts'
 import type { HubInfo, TokenInfo } from '#protocol/messages/hub.ts'
 import type { PayoutView, QuoteView } from '#protocol/messages/payouts.ts'
 import { ClientError } from '../errors.ts'
+import type { PayOptions } from './exit-commands.ts'
+import { payAlone } from './exit-commands.ts'
 import type { ExitCode } from './failure.ts'
 import { UsageError } from './failure.ts'
 import { knownCurrency, moneyText, tokenText, typedAmount } from './money.ts'
@@ -126,20 +128,31 @@ export async function payouts(session: Session, payoutId: string | undefined): P
   }
 }
 
-/** Pays out of the vault directly, without the hub. */
-export async function pay(session: Session, to: string, amount: string): Promise<Report> {
+/** Pays out of the vault directly, without the hub; the whole of it to oneself when nothing else is said. */
+export async function pay(
+  session: Session,
+  { to, amount }: { to: string | undefined; amount: string | undefined },
+  { fromVault, deployment }: PayOptions,
+): Promise<Report> {
+  if (!fromVault && (to === undefined || amount === undefined))
+    throw new UsageError('name whom to pay and how much, or --from-vault for all to yourself')
+  if (deployment !== undefined) return payAlone(session, { to, amount })
   const { jandon, terminal } = session
-  if (!isAddress(to)) throw new UsageError(`"${to}" is not an address`)
-  const { info, token } = await hubAndToken(session)
-  const units = typedAmount(amount, { token, info })
+  const receiver: string = to ?? jandon.address
+  if (!isAddress(receiver)) throw new UsageError(`"${receiver}" is not an address`)
+  const token = (await jandon.knownTokens())[0] ?? (await hubAndToken(session)).token
+  const units =
+    amount === undefined ? await jandon.yours() : typedAmount(amount, { token, info: noRates })
   const transaction = await terminal.during('sending the transaction', () =>
-    jandon.pay({ to, amount: units }),
+    jandon.pay({ to: receiver, amount: units }),
   )
   return {
-    json: { to, amount: units, token: token.address, transaction },
-    lines: [`${tokenText(units, token)} went to ${to}`, `  transaction  ${transaction}`],
+    json: { to: receiver, amount: units, token: token.address, transaction },
+    lines: [`${tokenText(units, token)} went to ${receiver}`, `  transaction  ${transaction}`],
   }
 }
+
+const noRates = { rates: [] }
 
 /** How a payout stands, in lines. */
 function payoutLines(payout: PayoutView, token: TokenInfo): string[] {

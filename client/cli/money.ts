@@ -15,7 +15,11 @@ export function typedAmount(
     token,
     info,
     currency,
-  }: { token: TokenInfo; info: Pick<HubInfo, 'rates'>; currency?: string | undefined },
+  }: {
+    token: Pick<TokenInfo, 'address' | 'decimals' | 'symbol'>
+    info: Pick<HubInfo, 'rates'>
+    currency?: string | undefined
+  },
 ): bigint {
   if (currency === undefined) return positive(text, token.decimals, token.symbol)
   const code = knownCurrency(currency)

@@ -1,11 +1,13 @@
-// `jandon backup`, `restore`, `reconcile` and `claim`: what an operator does to a hub. The hub's own program does it.
+// `jandon backup`, `restore`, `reconcile`, `claim` and `tower`: what an operator does to a hub and runs beside it. The hub's own
+// programs do it.
 
 import { fileURLToPath } from 'node:url'
 import { runScript } from './dev.ts'
 
 const script = fileURLToPath(new URL('../../server/operator.ts', import.meta.url))
+const towerScript = fileURLToPath(new URL('../../server/tower/main.ts', import.meta.url))
 
-const commands = ['backup', 'restore', 'reconcile', 'claim']
+const commands = ['backup', 'restore', 'reconcile', 'claim', 'tower']
 
 /** Whether a command is the operator's. */
 export function isOperators(command: string | undefined): boolean {
@@ -14,5 +16,8 @@ export function isOperators(command: string | undefined): boolean {
 
 /** Carries an operator's command out; answers its exit code. */
 export function runOperator(args: readonly string[]): Promise<number> {
-  return runScript(script, args, { folder: process.cwd() })
+  const folder = process.cwd()
+  return args[0] === 'tower'
+    ? runScript(towerScript, args.slice(1), { folder })
+    : runScript(script, args, { folder })
 }

@@ -4,6 +4,7 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import * as channel from './channel-commands.ts'
 import type { QuoteOptions } from './creator-commands.ts'
 import * as creator from './creator-commands.ts'
+import * as exit from './exit-commands.ts'
 import type { Session } from './session.ts'
 import type { GlobalOptions } from './settings.ts'
 import { status } from './status-command.ts'
@@ -19,6 +20,10 @@ export type Runner = (
 
 type Given<T = object> = GlobalOptions & T
 
+const deploymentOption = [
+  '--deployment <file>',
+  'where the contracts are: for leaving without the hub and without this wallet’s folder',
+] as const
 const currencyOption = ['--currency <code>', 'the amount is in this currency, such as KRW'] as const
 const listed = 20
 
@@ -58,6 +63,7 @@ function addOperatorCommands(program: Command) {
     ['restore', 'for operators: restore a backup, or see what is missing after it'],
     ['reconcile', 'for operators: let money leave again after a restore'],
     ['claim', 'for operators: claim and credit now, or see with --dry-run what would be and why'],
+    ['tower', 'for operators: run a watchtower, which claims when the hub does not'],
   ] as const
   for (const [name, description] of operators) {
     program.command(name).description(description).allowUnknownOption().argument('[options...]')
@@ -96,9 +102,11 @@ function addChannelCommands(program: Command, run: Runner) {
   program
     .command('withdraw')
     .description('take the deposit back alone, without the hub; needs gas and the withdraw delay')
-    .option('--wait', 'stay until the delay is over, and finish')
-    .action((given: Given<{ wait?: boolean }>) =>
-      run(given, (session) => channel.withdraw(session, given)),
+    .argument('[amount]', 'only so much')
+    .option('--wait', 'count down until the delay is over, and finish')
+    .option(...deploymentOption)
+    .action((amount: string | undefined, given: Given<exit.WithdrawOptions>) =>
+      run(given, (session) => exit.withdraw(session, amount, given)),
     )
 }
 
@@ -161,10 +169,12 @@ function addCreatorCommands(program: Command, run: Runner, confirm: creator.Conf
   program
     .command('pay')
     .description('pay from the vault to any address, without the hub; needs gas')
-    .argument('<to>', 'an address')
-    .argument('<amount>')
-    .action((to: string, amount: string, given: Given) =>
-      run(given, (session) => creator.pay(session, to, amount)),
+    .argument('[to]', 'an address; yours with --from-vault')
+    .argument('[amount]', 'how much; all with --from-vault')
+    .option('--from-vault', 'take out what is yours')
+    .option(...deploymentOption)
+    .action((to: string | undefined, amount: string | undefined, given: Given<exit.PayOptions>) =>
+      run(given, (session) => creator.pay(session, { to, amount }, given)),
     )
   withDestination(
     program

@@ -20,12 +20,15 @@ export type GlobalOptions = {
   keyFile?: string
   home?: string
   hubKey?: string
+  deployment?: string
 }
 
 export type Settings = {
   hubUrl: string
   rpcUrl: string | undefined
   hubKey: Address | undefined
+  /** The file that says where the contracts are, for who leaves without the hub. */
+  deploymentFile: string | undefined
   account: LocalAccount
   /** The name of a development wallet, when one is used. */
   walletName: string | undefined
@@ -57,7 +60,7 @@ export async function readSettings(
   { environment, folder }: { environment: NodeJS.ProcessEnv; folder: string },
 ): Promise<Settings> {
   const development = await findDevelopment(folder)
-  const hubUrl = options.hub ?? environment['JANDON_HUB'] ?? development?.hubUrl
+  const hubUrl = options.hub ?? environment['JANDON_HUB'] ?? development?.hubUrl ?? goneHub(options)
   if (!hubUrl) {
     throw new UsageError(
       'no hub is named: start one here with "npm start", or give --hub <url> or JANDON_HUB',
@@ -72,10 +75,16 @@ export async function readSettings(
     hubUrl,
     rpcUrl: options.rpc ?? environment['JANDON_RPC'] ?? local?.rpcUrl,
     hubKey: hubKeyOf(options),
+    deploymentFile: options.deployment && resolve(folder, options.deployment),
     account,
     walletName,
     storeFolder: join(home, hubFolder, account.address.toLowerCase()),
   }
+}
+
+/** Whoever leaves by the contracts alone need not say which hub it was. */
+function goneHub({ deployment }: GlobalOptions): string | undefined {
+  return deployment === undefined ? undefined : 'http://hub.invalid'
 }
 
 async function findWallet(

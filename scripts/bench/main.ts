@@ -9,6 +9,8 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs, promisify } from 'node:util'
 import { z } from 'zod'
 import { toJson } from '#protocol/messages/wire.ts'
+import type { LocalTower } from '../world/tower.ts'
+import { startTower } from '../world/tower.ts'
 import type { World } from '../world/world.ts'
 import { startWorld } from '../world/world.ts'
 import type { BenchChannel } from './channels.ts'
@@ -36,6 +38,7 @@ const help = `usage: npm run bench -- [options]
   --peer            instead, jandon (tips.http.single) beside the npm x402 server (@x402/express, memory store): the same
                     payments on as many channels, in turns; fails unless both charged the same on every channel
   --payments <n>    with --peer, measured payments of a run (default 4000), after a quarter of that unmeasured
+  --tower           the hub feeds a watchtower meanwhile
   --json            print JSON lines only
   --help            print this
 
@@ -76,6 +79,7 @@ const { values } = parseArgs({
     channels: { type: 'string' },
     blocks: { type: 'string', default: '20000' },
     peer: { type: 'boolean', default: false },
+    tower: { type: 'boolean', default: false },
     payments: { type: 'string', default: '4000' },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
@@ -161,7 +165,7 @@ type Plan = TipPlan | SocketPlan | TicksPlan
 type Runner = (script: string, plan: Plan) => Promise<Measured>
 
 /** One run on a world of its own, so that no run inherits another's data. */
-async function measureOnce({ tips, wire }: Benchmark, count: number): Promise<Measured> {
+async function measureOnce({ tips, wire }: Benchmark, count: number) {
   const folder = await mkdtemp(join(tmpdir(), 'jandon-bench-'))
   const world = await startWorld({ folder, walletNames: ['creator', 'funder'], withBank: false })
   const run: Runner = async (script, plan) => {
@@ -173,7 +177,9 @@ async function measureOnce({ tips, wire }: Benchmark, count: number): Promise<Me
       perAnswer: tips,
     })
   }
+  let tower: LocalTower | undefined
   try {
+    if (values.tower) tower = await feedTower(world)
     const channels = await openBenchChannels(world, count * (wire === 'ws' ? 2 : 1))
     switch (wire) {
       case 'http':
@@ -184,6 +190,7 @@ async function measureOnce({ tips, wire }: Benchmark, count: number): Promise<Me
         return await byTicks(world, run, { jump: tips, channels })
     }
   } finally {
+    await tower?.part.stop()
     await world.stop()
     await rm(folder, { recursive: true })
   }
@@ -249,6 +256,14 @@ function socketUrl({ hub }: World): string {
   const url = new URL('/v1/socket', hub.url)
   url.protocol = 'ws:'
   return url.href
+}
+
+/** Starts the hub again with a watchtower, which it feeds every second as it does by default. */
+async function feedTower(world: World): Promise<LocalTower> {
+  const tower = await startTower(world, { JANDON_TOWER_POLL_MS: '4000' })
+  await world.hub.stop()
+  await world.restartHub({ ...tower.hubSettings, JANDON_TOWER_FEED_MS: '1000' })
+  return tower
 }
 
 /** Verifications per CPU-second, measured once before everything else. */

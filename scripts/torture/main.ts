@@ -23,7 +23,7 @@ const help = `usage: npm run torture -- [options]
                    hub: histories with crashes, a failing disk, damage; restores: hubs lost and restored;
                     webhooks: deliveries with crashes; load: honest fans beside attacks, overload, thousands of viewers;
                     chain: reorgs, endpoints that lie, transactions that are lost, dropped, killed and priced out,
-                    settlements with poison in them
+                    settlements with poison in them, withdrawal windows with hub and tower dying and dear gas
   --seed <n>       where randomness begins; printed, so that a run can be repeated
   --runs <n>       contracts: hundreds of calls for each invariant (default ${defaultRuns})
   --rounds <n>     restores: in each the hub is lost three times (default ${defaultRounds})

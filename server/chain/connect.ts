@@ -2,10 +2,27 @@
 
 import type { EIP1193RequestFn, PublicClient } from 'viem'
 import { createPublicClient, createTransport, defineChain, http } from 'viem'
+import { z } from 'zod'
 import type { Config } from '../config.ts'
 import type { Deployment } from './deployment.ts'
 import type { Endpoint, Endpoints } from './endpoints.ts'
 import { createEndpoints, requestAnywhere } from './endpoints.ts'
+
+/** How a process is told of its endpoints. */
+export const endpointSettings = {
+  JANDON_RPC_URL: z
+    .string()
+    .transform((text) => text.split(',').map((url) => url.trim()))
+    .pipe(z.array(z.url()).min(1))
+    .describe('the JSON-RPC endpoints of the chain, the preferred first, with commas between'),
+  JANDON_RPC_TIMEOUT_MS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(600_000)
+    .default(10_000)
+    .describe('how long an endpoint may take to answer, ms'),
+}
 
 /** What providers commonly take in one HTTP request. */
 const batchSize = 100

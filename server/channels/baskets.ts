@@ -26,6 +26,7 @@ import type { Database, Row } from '../store/table.ts'
 import type { OpenStream } from '../streams/stream.ts'
 import type { StreamBook } from '../streams/stream-book.ts'
 import { amountsWithout, chargeable, ticksProof } from '../streams/stream-end.ts'
+import type { TowerFeed } from '../tower/feed.ts'
 import type { StoredBasket, TipFees } from './basket-change.ts'
 import {
   basketLegs,
@@ -82,6 +83,8 @@ export type BasketDeps = RecipientDeps & {
   maxInProgress: number
   /** Refuses new payments while reserves are unequal or the hub stops. */
   assertOpen: () => void
+  /** Before which baskets have to be told to the watchtower, if there is one. */
+  tower?: Pick<TowerFeed, 'told' | 'assertTakes'> | undefined
 }
 
 type NamedTips = { id: Hex; hashOfTips: Hex }
@@ -109,6 +112,8 @@ export function createBaskets(deps: BasketDeps): Baskets {
       const hashOfTips = tipsHash(request.tips)
       const id = basketId(channel.id, hashOfTips)
       const committed = await acceptOnce(channel, { ...request, id, hashOfTips })
+      const told = deps.tower?.told(committed)
+      if (told !== undefined) await told
       return { id, committed, channel: channels.amounts(channels.get(channel.id)) }
     },
     assertAcceptable(channel, request) {
@@ -221,6 +226,7 @@ export function createBaskets(deps: BasketDeps): Baskets {
       })
     }
     assertTakes(deps, request)
+    deps.tower?.assertTakes(channel, tipsTotal(request.tips))
     if (!onChannel.has(channel.id)) assertAffordable(deps, channel, request)
   }
 }

@@ -1,9 +1,9 @@
 // The proof behind a channel's ceiling, as a claim has to show it.
 
 import type { Address, Hex } from 'viem'
-import { tickCommitmentDigest } from '#protocol/tick.ts'
+import { tickCommitmentDigest, tickedAmount, tickFault } from '#protocol/tick.ts'
 import { tipVoucherDigest } from '#protocol/tip.ts'
-import type { CeilingProof, Channel } from './channel.ts'
+import type { CeilingProof, Channel, TicksProof } from './channel.ts'
 import type { SignatureBackend } from './signature-backend.ts'
 
 type ClaimProofDeps = { backend: SignatureBackend; separatorOf: (contract: Address) => Hex }
@@ -21,6 +21,38 @@ export function claimProof(
   const { payerAuthorizer } = config
   const signature = signatureOf(payerAuthorizer, digest, { signature: proof.signature, backend })
   return signature && { ...proof, signature }
+}
+
+/**
+ * A proof that somebody else kept, with the v that recovers its signer; `undefined` when it does not prove what it says for
+ * this channel: another's signature, another channel's commitment, or a preimage that does not pay its ticks.
+ */
+export function checkedProof(
+  proof: CeilingProof,
+  {
+    channelId,
+    signer,
+    separator,
+    backend,
+  }: { channelId: Hex; signer: Address; separator: Hex; backend: SignatureBackend },
+): CeilingProof | undefined {
+  if (proof.kind === 'ticks' && !isPaidFor(proof, channelId)) return undefined
+  const digest = digestOf(channelId, proof, separator)
+  const signature = signatureOf(signer, digest, { signature: proof.signature, backend })
+  return signature && { ...proof, signature }
+}
+
+/** A proof of no ticks at all is the root itself. */
+function isPaidFor(
+  { commitment, ticks, preimage, maxClaimableAmount }: TicksProof,
+  channelId: Hex,
+) {
+  const { root } = commitment
+  const known = { ticks: 0, preimage: root }
+  const isPaid =
+    ticks === 0 ? preimage === root : !tickFault({ ticks, preimage }, known, commitment)
+  const worth = tickedAmount(commitment, ticks)
+  return isPaid && commitment.channelId === channelId && maxClaimableAmount === worth
 }
 
 function digestOf(channelId: Hex, proof: CeilingProof, separator: Hex): Hex {

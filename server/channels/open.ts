@@ -17,7 +17,15 @@ import { createSignatureChecks } from './signature-checks.ts'
 
 type Deps = Pick<
   BasketDeps,
-  'db' | 'log' | 'balances' | 'channels' | 'creators' | 'vaultAccounts' | 'now' | 'assertOpen'
+  | 'db'
+  | 'log'
+  | 'balances'
+  | 'channels'
+  | 'creators'
+  | 'vaultAccounts'
+  | 'now'
+  | 'assertOpen'
+  | 'tower'
 > & { lateRows: LateRows; onFailure: (cause: unknown) => void }
 
 export async function openCredit(

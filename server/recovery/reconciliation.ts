@@ -45,6 +45,8 @@ export type ReconciliationDeps = MissingDeps & {
   payoutBook: PayoutBook
   desk: BankDesk | undefined
   now: () => number
+  /** Whether what the watchtower knows is still to be taken over. */
+  waitsForTower: () => boolean
   /** Goes on with what was held while money was locked. */
   onUnlocked: () => void
 }
@@ -131,6 +133,7 @@ async function waiting(deps: ReconciliationDeps): Promise<string[]> {
     chain.getTransactionCount({ address: operator, blockNumber: cursor }),
   ])
   if (sent > booked) found.push(`${sent - booked} transactions of the operator are not booked yet`)
+  if (deps.waitsForTower()) found.push('the rows of the watchtower are not taken over')
   if (desk && !desk.isCaughtUp()) found.push('the statements of the bank are not all read')
   const report = await reserves.check()
   if (report.verdict === 'unknown') found.push(`the reserves are not known: ${report.reason}`)

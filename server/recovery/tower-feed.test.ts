@@ -4,7 +4,9 @@ import { privateKeyToAccount } from 'viem/accounts'
 import { channelsDomainSeparator } from '#protocol/channel.ts'
 import { HubError } from '#protocol/errors.ts'
 import { lowerCase } from '#protocol/signature.ts'
+import { createTickChain, tickCommitmentDigest } from '#protocol/tick.ts'
 import { tipVoucherDigest } from '#protocol/tip.ts'
+import type { TicksProof } from '../channels/channel.ts'
 import { newChannel } from '../channels/channel.ts'
 import type { ChannelRegistry } from '../channels/registry.ts'
 import { loadChannels } from '../channels/registry.ts'
@@ -63,6 +65,24 @@ describe('takeOverTowerRow', () => {
     const deps = { channels, backend, separatorOf, now: () => 0 }
     return takeOverTowerRow(deps, { channelId, proof, charged })
   }
+  /** Takes `ticks` paid ticks of 10 over a base of 40, with what `changes` says instead. */
+  const takeTicks = (ticks: number, changes: Partial<TicksProof> = {}) => {
+    const base = { channelId, baseAmount: 40n, maxTicks: 8 }
+    const chain = createTickChain(randomHash(), base)
+    const commitment = { ...base, to: randomHash(), tickAmount: 10n, root: chain.root }
+    const digest = tickCommitmentDigest(commitment, separatorOf(owner.channels))
+    const proof = {
+      kind: 'ticks' as const,
+      maxClaimableAmount: 40n + 10n * BigInt(ticks),
+      commitment,
+      signature: createDigestSigner(key)(digest),
+      ticks,
+      preimage: chain.preimage(ticks),
+      ...changes,
+    }
+    const deps = { channels, backend, separatorOf, now: () => 0 }
+    return takeOverTowerRow(deps, { channelId, proof, charged: 60n })
+  }
   const code = (expected: string) => (error: unknown) =>
     error instanceof HubError && error.code === expected
 
@@ -74,6 +94,16 @@ describe('takeOverTowerRow', () => {
       { account: 'channels', currency: token, amount: 60n },
       { account: 'suspense', currency: token, amount: -60n },
     ])
+  })
+
+  it('takes ticks for a proof, with the preimage that pays them and none other (R21)', () => {
+    const wrong = { preimage: randomHash() }
+    assert.throws(() => takeTicks(2, wrong), code('bad_signature'))
+    assert.throws(() => takeTicks(2, { maxClaimableAmount: 70n }), code('bad_signature'))
+    assert.equal(channels.get(channelId).charged, 0n)
+    takeTicks(2)
+    const { proof, charged } = channels.get(channelId)
+    assert.deepEqual([proof?.kind, proof?.maxClaimableAmount, charged], ['ticks', 60n, 60n])
   })
 
   it('adds nothing the second time, and never lowers (I3)', () => {

@@ -60,13 +60,18 @@ export async function backUp(hub: HubFixture, name = 'hub.backup'): Promise<stri
 }
 
 /** Kills the hub, loses its data, and starts it again on a backup. */
-export async function loseAndRestore(hub: HubFixture, file: string, name = 'restored') {
+export async function loseAndRestore(
+  hub: HubFixture,
+  file: string,
+  name = 'restored',
+  settings: NodeJS.ProcessEnv = {},
+) {
   const { world } = hub
   await world.hub.kill()
   const directory = join(world.folder, name)
   const { code, json, stderr } = await operate(hub, 'restore', file, '--data-dir', directory)
   assert.equal(code, 0, stderr + JSON.stringify(json))
-  await world.restartHub({ JANDON_DATA_DIR: directory })
+  await world.restartHub({ JANDON_DATA_DIR: directory, ...settings })
 }
 
 /** The operator's account of the restore. */

@@ -1,9 +1,11 @@
-// The hub between its books and the chain under torture: what it follows, and what it sends.
+// The hub between its books and the chain under torture: what it follows, what it sends, and what its
+// watchtower does without it.
 
 import type { Findings } from '../contracts.ts'
 import { longEffort, tortureFollowing, tortureFollowingPlanted } from './following.ts'
 import { followingPlants, transactionPlants } from './plants.ts'
 import { torturePlantedTransactions, tortureTransactions } from './transactions.ts'
+import { tortureWindows, windowPlants } from './windows.ts'
 
 type Part = {
   plants: readonly string[]
@@ -21,6 +23,11 @@ const parts: { [name: string]: Part } = {
     plants: Object.keys(transactionPlants),
     torture: tortureTransactions,
     torturePlanted: torturePlantedTransactions,
+  },
+  windows: {
+    plants: Object.keys(windowPlants),
+    torture: tortureWindows,
+    torturePlanted: (plant, seed) => tortureWindows({ seed, seeds: 1, plant }),
   },
 }
 
