@@ -194,12 +194,14 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     reorgLimit: config.JANDON_REORG_LIMIT,
     isHeldFor: refunds.isHeldFor,
     consequences: [lock.consequence, refunds.consequence, payouts.consequence],
-    reversals: [refunds.reversal, payouts.reversal],
+    reversals: [
+      transactions.reversal,
+      (event, again) => claims.reversal(event, again),
+      refunds.reversal,
+      payouts.reversal,
+    ],
     onUndone: (undone) => logFailure('reorg', describeUndone(undone, channels)),
-    onProgress: createProgressReport({
-      now,
-      tell: (progress) => surroundings.logProgress('chain', progress),
-    }),
+    onProgress: createProgressReport(surroundings),
   })
   const reserves = createReserves({
     chain,

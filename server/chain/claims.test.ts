@@ -11,13 +11,14 @@ import { createSignatureBackend } from '../channels/signature-backend.ts'
 import type { Books } from '../testing/books.ts'
 import { feeAccount, openBooks } from '../testing/books.ts'
 import type { ChainFixture, FundedChannel } from '../testing/chain.ts'
-import { fundChannel, onChannels, openChain } from '../testing/chain.ts'
+import { fundChannel, mineOtherwise, onChannels, openChain } from '../testing/chain.ts'
 import type { Disk } from '../testing/disk.ts'
 import { openDisk, settleTurns } from '../testing/disk.ts'
 import { commitTo } from '../testing/ticks.ts'
 import type { ClaimDeps, Claims } from './claims.ts'
 import { createClaims } from './claims.ts'
 import type { SettlementPolicy } from './settlement-policy.ts'
+import type { Transactions } from './transactions.ts'
 import { createTransactions } from './transactions.ts'
 
 /** Everything that can be settled is due at once. */
@@ -46,12 +47,19 @@ describe('createClaims, on a real chain', function () {
   let disk: Disk
   let books: Books
   let creator: Address
+  /** What the books tell of reorgs: the claims that were started last. */
+  let newest: { transactions: Transactions; claims: Claims } | undefined
 
   before(async () => {
     chain = await openChain()
     const { chainId, hubAccount, channels } = chain.deployment
     disk = await openDisk({ chainId, hubAccount, channels })
-    books = await openBooks(chain, disk.db)
+    books = await openBooks(chain, disk.db, {
+      reversals: [
+        (event, again) => newest?.transactions.reversal(event, again) ?? {},
+        (event, again) => newest?.claims.reversal(event, again) ?? {},
+      ],
+    })
     creator = (await books.newCreator()).account
   })
   after(async () => {
@@ -67,7 +75,14 @@ describe('createClaims, on a real chain', function () {
     const backend = createSignatureBackend()
     const separatorOf = (address: Address) =>
       channelsDomainSeparator({ chainId: hardhat.id, address })
-    return createClaims({
+    const transactions = createTransactions({
+      db: disk.db,
+      log,
+      chain: client,
+      account: operator,
+      chainId: hardhat.id,
+    })
+    const claims = createClaims({
       db: disk.db,
       log,
       chain: client,
@@ -76,13 +91,7 @@ describe('createClaims, on a real chain', function () {
       vaultAccounts,
       balances,
       proofOf: (channel) => claimProof(channel, { backend, separatorOf }),
-      transactions: createTransactions({
-        db: disk.db,
-        log,
-        chain: client,
-        account: operator,
-        chainId: hardhat.id,
-      }),
+      transactions,
       follower,
       feeAccount,
       policy,
@@ -92,6 +101,8 @@ describe('createClaims, on a real chain', function () {
       background: (_name, work) => void work(),
       ...changes,
     })
+    newest = { transactions, claims }
+    return claims
   }
 
   /** Does work, with the books following the chain until it is done. */
@@ -294,6 +305,41 @@ describe('createClaims, on a real chain', function () {
     assert.equal(newest?.state, 'done')
     assert.ok((newest?.gasUsed ?? 0n) > 21_000n)
     await assertClaimed(channel, 8n)
+  })
+
+  it('is on its way again when a reorg takes it back, and nobody is claimed from or credited twice (R12, R29)', async () => {
+    const channel = await newChannel()
+    const paid = await books.newCreator()
+    await books.tip(channel, { to: paid.account, amount: 100n })
+    const { node } = chain
+    const snapshot = await node.snapshot()
+    const claims = startClaims()
+    const { settlements } = await following(claims.settle())
+    assert.deepEqual(
+      settlements.map(({ state, claimed }) => [state, claimed]),
+      [['done', 100n]],
+    )
+    const credited = () => books.vaultAccounts.get(chain.token, paid.account).credited
+    assert.equal(credited(), 99n)
+
+    await node.revert({ id: snapshot })
+    await node.setAutomine(false)
+    await mineOtherwise(chain, 2)
+    await books.follower.tick()
+    assert.deepEqual([known(channel).totalClaimed, credited()], [0n, 0n])
+    assert.equal((await claims.list(1))[0]?.state, 'sent')
+    assert.deepEqual((await claims.plan('all')).tokens[0]?.transactions, [])
+
+    await node.setAutomine(true)
+    await node.mine({ blocks: 1 })
+    const again = startClaims()
+    await following(again.settle())
+    assert.deepEqual(
+      (await again.list(1)).map(({ transaction, state }) => [transaction, state]),
+      [[settlements[0]?.transaction, 'done']],
+    )
+    assert.equal(credited(), 99n)
+    await assertClaimed(channel, 100n)
   })
 
   it('claims at once what is charged beyond escrow, and lets the rest wait (R6)', async () => {

@@ -14,6 +14,7 @@ import { balanceOf } from '../ledger/entry.ts'
 import type { GroupLog } from '../store/group-log.ts'
 import type { Database } from '../store/table.ts'
 import { createAges } from './ages.ts'
+import type { Consequence } from './bookings.ts'
 import { planView } from './claim-plan.ts'
 import { createCreditRequests } from './credit-requests.ts'
 import type { Deployment } from './deployment.ts'
@@ -41,6 +42,8 @@ export type Claims = {
   request(account: Address): Promise<void>
   /** Goes on with settlements that were on their way when the hub stopped. */
   resume(): Promise<void>
+  /** What a reorg took back of a settlement is on its way again. */
+  reversal: Consequence
   list(limit: number): Promise<Settlement[]>
 }
 
@@ -130,6 +133,7 @@ export function createClaims(deps: ClaimDeps): Claims {
       for (const { token } of enough) await planDeps.requests.add({ token, account })
     },
     resume: settlements.resume,
+    reversal: settlements.reversal,
     list: settlements.list,
   }
 

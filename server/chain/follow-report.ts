@@ -24,15 +24,15 @@ export function describeUndone(
 /** Tells how far the hub is while it has a long way to go, at most every few seconds. */
 export function createProgressReport({
   now,
-  tell,
+  logProgress,
 }: {
   now: () => number
-  tell: (progress: string) => void
+  logProgress: (what: string, progress: string) => void
 }) {
   let toldAt = now()
   return ({ block, target }: { block: bigint; target: bigint }) => {
     if (target - block < longWay || now() - toldAt < pauseMs) return
     toldAt = now()
-    tell(`block ${block} of ${target}`)
+    logProgress('chain', `block ${block} of ${target}`)
   }
 }

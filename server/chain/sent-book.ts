@@ -53,6 +53,18 @@ export type SentBook = {
   /** Stores a new nonce or a new attempt of one, and resolves when it is on disk: before, nothing may leave. */
   put(sent: Sent, rows?: readonly Row[]): Promise<void>
   end(nonce: number, outcome: Outcome): Promise<void>
+  /**
+   * Takes back the end of what was sent, which a reorg undid. The rows are to be committed in the same tick; none when it has
+   * no end or was not sent from here.
+   */
+  reopen(nonce: number): Row[]
+  /**
+   * The same for all from a nonce on, the next that the chain knows: it has forgotten them, or an endpoint that is behind does not
+   * know them yet. They end again when they are seen.
+   */
+  reopenFrom(used: number): Promise<void>
+  /** What waits for its end: how many, how often they were replaced, and since when the oldest waits, Unix milliseconds. */
+  waiting(): { count: number; replacements: number; since: number | undefined }
   nonceOf(hash: Hex): number | undefined
   outcomeOf(nonce: number): Outcome | undefined
   firstHash(hash: Hex): Hex | undefined
@@ -73,7 +85,7 @@ export function createSentBook({ db, log }: { db: Database; log: GroupLog }): Se
       if (after > 0) await log.commit({ rows: [takenOver.put('', after)] })
       next = after
     },
-    open: () => [...open.values()],
+    open: inOrder,
     find: (nonce) => open.get(nonce),
     async put(sent, rows = []) {
       const hashes = sent.attempts.map(({ hash }) => nonceByHash.put(hash, sent.nonce))
@@ -88,14 +100,39 @@ export function createSentBook({ db, log }: { db: Database; log: GroupLog }): Se
       await log.commit({ rows: [openRows.remove(key), endedRows.put(key, { ...sent, outcome })] })
       open.delete(nonce)
     },
+    reopen,
+    async reopenFrom(used) {
+      const rows: Row[] = []
+      for (let nonce = (next ?? used) - 1; nonce >= used; nonce -= 1) rows.push(...reopen(nonce))
+      if (rows.length > 0) await log.commit({ rows })
+    },
+    waiting() {
+      const replacements = inOrder().reduce((sum, { attempts }) => sum + attempts.length - 1, 0)
+      return { count: open.size, replacements, since: inOrder()[0]?.attempts[0].at }
+    },
     nonceOf: (hash) => nonceByHash.get(db, hash),
-    outcomeOf: (nonce) => endedRows.get(db, sortable(nonce))?.outcome,
+    outcomeOf: (nonce) =>
+      open.has(nonce) ? undefined : endedRows.get(db, sortable(nonce))?.outcome,
     firstHash(hash) {
       const nonce = nonceByHash.get(db, hash)
       if (nonce === undefined) return undefined
       const key = sortable(nonce)
       return (openRows.get(db, key) ?? endedRows.get(db, key))?.attempts[0].hash
     },
+  }
+
+  /** One that was taken back comes after others into the map. */
+  function inOrder(): Sent[] {
+    return [...open.values()].sort((a, b) => a.nonce - b.nonce)
+  }
+
+  function reopen(nonce: number): Row[] {
+    const key = sortable(nonce)
+    const ended = endedRows.get(db, key)
+    if (!ended || open.has(nonce)) return []
+    const { outcome: _, ...sent } = ended
+    open.set(nonce, sent)
+    return [endedRows.remove(key), openRows.put(key, sent)]
   }
 
   async function read() {

@@ -6,6 +6,7 @@ import { paymentChannelsAbi } from '#protocol/abi.ts'
 import type { GroupLog } from '../store/group-log.ts'
 import type { Database } from '../store/table.ts'
 import { sortable, table } from '../store/table.ts'
+import type { Consequence } from './bookings.ts'
 import type { Follower } from './follower.ts'
 import type { ClaimReason } from './settlement-policy.ts'
 import type { Transactions } from './transactions.ts'
@@ -36,8 +37,12 @@ export type InFlight = { settlement: Settlement; channels: Hex[]; done: Promise<
 
 /** Keys are times and hashes, so that the newest come last. */
 const settlementRows = table<Settlement>('settlement')
-/** The channels that settlements without an end claim. */
-const openRows = table<Hex[]>('settlement-open')
+/** The channels that each claims. */
+const channelRows = table<Hex[]>('settlement-channels')
+/** Those without an end. */
+const openRows = table<true>('settlement-open')
+/** Their keys, by the hash that each was first sent with. */
+const keyByHash = table<string>('settlement-hash')
 
 export type SettlementDraft = Pick<
   Settlement,
@@ -52,6 +57,8 @@ export type Settlements = {
     call: { channels: Hex[]; to: Address; data: Hex; deadline: number | undefined },
   ): Promise<InFlight>
   inFlight(): InFlight[]
+  /** A settlement that a reorg takes back is on its way again, with what it claims and credits: its transaction is. */
+  reversal: Consequence
   list(limit: number): Promise<Settlement[]>
 }
 
@@ -87,22 +94,42 @@ export function createSettlements(deps: SettlementDeps): Settlements {
       const transaction = await transactions.send(call, (hash) => {
         const place = placeOf(at, hash)
         const settlement: Settlement = { ...begun, skipped: [], transaction: hash }
-        return [settlementRows.put(place, settlement), openRows.put(place, channels)]
+        return [
+          settlementRows.put(place, settlement),
+          channelRows.put(place, channels),
+          openRows.put(place, true),
+          keyByHash.put(hash, place),
+        ]
       })
       const settlement: Settlement = { ...begun, skipped: [], transaction }
       return follow(placeOf(at, transaction), settlement, channels)
     },
     inFlight: () => [...flying.values()],
+    reversal(event) {
+      const sent = transactions.firstHash(event.transaction)
+      const place = sent === undefined ? undefined : keyByHash.get(db, sent)
+      const ended = place === undefined ? undefined : settlementRows.get(db, place)
+      if (place === undefined || ended === undefined || flying.has(place)) return {}
+      const settlement: Settlement = {
+        ...ended,
+        state: 'sent',
+        gasUsed: null,
+        fee: null,
+        skipped: [],
+      }
+      follow(place, settlement, channelRows.get(db, place) ?? [])
+      return { rows: [settlementRows.put(place, settlement), openRows.put(place, true)] }
+    },
     async list(limit) {
       return (await settlementRows.list(db, { limit, reverse: true })).map(({ value }) => value)
     },
   }
 
   async function takeUp() {
-    for (const { key, value: channels } of await openRows.list(db)) {
+    for (const { key } of await openRows.list(db)) {
       const settlement = settlementRows.get(db, key)
       if (!settlement) throw new Error(`settlement ${key} is on its way but not there`)
-      follow(key, settlement, channels)
+      if (!flying.has(key)) follow(key, settlement, channelRows.get(db, key) ?? [])
     }
   }
 

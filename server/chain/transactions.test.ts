@@ -24,6 +24,7 @@ import { startPart } from '../../scripts/world/process.ts'
 import { table } from '../store/table.ts'
 import type { Disk } from '../testing/disk.ts'
 import { heldDoor, openDisk, openLog, settleTurns, withDoor } from '../testing/disk.ts'
+import type { ChainEvent } from './logs.ts'
 import { asRefusal, describeRevert } from './revert.ts'
 import type { TransactionDeps } from './transactions.ts'
 import { createTransactions, defaultFees } from './transactions.ts'
@@ -43,6 +44,13 @@ const artifact = new URL(
   import.meta.url,
 )
 const someone: Address = `0x${'5e'.repeat(20)}`
+
+/** What the follower hands on of an event that it takes back. */
+function creditedBy(transaction: Hex): ChainEvent {
+  const [token, account] = [someone, someone]
+  const place = { block: 1n, logIndex: 0, transaction, contract: someone }
+  return { ...place, kind: 'credited', token, account, credited: 1n }
+}
 
 function isCode(code: string) {
   return (error: unknown) => error instanceof HubError && error.code === code
@@ -577,6 +585,43 @@ describe('createTransactions', () => {
       await world.mine({ blocks: 2 })
       assert.equal((await transactions.mined(hash)).status, 'success')
       assert.equal(transactions.waiting().count, 0)
+    })
+  })
+
+  describe('a reorg beyond policy depth', () => {
+    for (const isTold of [true, false]) {
+      const how = isTold ? 'as the follower tells' : 'as its nonce tells'
+      it(`takes a transaction back, ${how}: it is sent again, and has one effect (R12, R29)`, async () => {
+        const transactions = await start(clientWith(), disk.db)
+        const before = await minted()
+        const snapshot = await world.snapshot()
+        const [first, second] = [
+          await transactions.send(callOf(token, { amount: 2n })),
+          await transactions.send(callOf(token, { amount: 3n })),
+        ]
+        for (const hash of [first, second])
+          assert.equal((await transactions.mined(hash)).status, 'success')
+        assert.equal(transactions.waiting().count, 0)
+        await world.revert({ id: snapshot })
+        assert.equal(await minted(), before)
+        if (isTold) {
+          const { rows } = transactions.reversal(creditedBy(second), '')
+          assert.equal(rows?.length, 2)
+          assert.equal(transactions.waiting().count, 1)
+          assert.deepEqual(transactions.reversal(creditedBy(second), ''), { rows: [] })
+        }
+        await transactions.tick()
+        for (const hash of [first, second])
+          assert.equal((await transactions.mined(hash)).status, 'success')
+        assert.equal(await minted(), before + 5n)
+        assert.equal(transactions.waiting().count, 0)
+      })
+    }
+
+    it('does not concern what was sent by others', async () => {
+      const transactions = await start(clientWith(), disk.db)
+      await transactions.tick()
+      assert.deepEqual(transactions.reversal(creditedBy(`0x${'0a'.repeat(32)}`), ''), {})
     })
   })
 

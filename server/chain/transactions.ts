@@ -8,9 +8,10 @@ import type { PrivateKeyAccount } from 'viem/accounts'
 import { HubError } from '#protocol/errors.ts'
 import type { GroupLog } from '../store/group-log.ts'
 import type { Database, Row } from '../store/table.ts'
+import type { Consequence } from './bookings.ts'
 import { firstBid } from './fees.ts'
 import { asRefusal } from './revert.ts'
-import type { Call, Outcome, Sent } from './sent-book.ts'
+import type { Call, Outcome, Sent, SentBook } from './sent-book.ts'
 import { createSentBook } from './sent-book.ts'
 import type { FeePolicy } from './upkeep.ts'
 import { createUpkeep } from './upkeep.ts'
@@ -65,10 +66,11 @@ export type Transactions = {
   isOurs(hash: Hex): boolean
   /** The hash that a transaction was first sent with, whichever of its hashes is given. */
   firstHash(hash: Hex): Hex | undefined
+  /** What a reorg takes back has no end any more, and is sent again. */
+  reversal: Consequence
   /** Looks at every open transaction: takes note of its end, sends it again, or offers more for it. */
   tick(): Promise<void>
-  /** What waits for its end: how many, how often they were replaced, and since when the oldest waits, Unix milliseconds. */
-  waiting(): { count: number; replacements: number; since: number | undefined }
+  waiting: SentBook['waiting']
   /** Ends every wait; what is not mined yet goes on after the next start. */
   stop(): void
 }
@@ -116,12 +118,12 @@ export function createTransactions(deps: TransactionDeps): Transactions {
     },
     isOurs: (hash) => book.nonceOf(hash) !== undefined,
     firstHash: book.firstHash,
-    tick: look,
-    waiting() {
-      const open = book.open()
-      const replacements = open.reduce((sum, { attempts }) => sum + attempts.length - 1, 0)
-      return { count: open.length, replacements, since: open[0]?.attempts[0].at }
+    reversal({ transaction }) {
+      const nonce = book.nonceOf(transaction)
+      return nonce === undefined ? {} : { rows: book.reopen(nonce) }
     },
+    tick: look,
+    waiting: book.waiting,
     stop: () => stopping.abort(new Error('the hub is stopping')),
   }
 
@@ -198,6 +200,7 @@ export function createTransactions(deps: TransactionDeps): Transactions {
       chain.getTransactionCount({ address, blockTag: 'latest' }),
     ])
     await inLine(() => compareNonces(used))
+    await inLine(() => book.reopenFrom(used))
     const open = book.open()
     const mined = open.filter(({ nonce }) => nonce < used)
     await Promise.all(mined.map((sent) => lookAtMined(sent, head)))

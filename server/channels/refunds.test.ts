@@ -29,7 +29,10 @@ describe('loadRefunds, on a real chain', function () {
     const books = await openBooks(chain, disk.db, {
       confirmations,
       consequences: [(event, again) => refunds.consequence(event, again)],
-      reversals: [(event, again) => refunds.reversal(event, again)],
+      reversals: [
+        (event, again) => transactions.reversal(event, again),
+        (event, again) => refunds.reversal(event, again),
+      ],
       isHeldFor: (refund) => refunds.isHeldFor(refund),
     })
     const { db } = disk
