@@ -17,11 +17,13 @@ import type { BenchChannel } from './channels.ts'
 import { openBenchChannels } from './channels.ts'
 import type { Followed } from './follow.ts'
 import { measureFollowing } from './follow.ts'
-import { hubServer } from './hub.ts'
+import { hubServer, socketUrl } from './hub.ts'
 import type { TipPlan } from './load.ts'
 import type { Measured } from './measure.ts'
 import { measure, medians } from './measure.ts'
 import { compare, peerVersions } from './peer/compare.ts'
+import type { Scaled } from './scale.ts'
+import { measureScale } from './scale.ts'
 import { measureSettlements } from './settlements.ts'
 import type { SocketPlan } from './socket-load.ts'
 import type { TicksPlan } from './ticks-load.ts'
@@ -38,6 +40,8 @@ const help = `usage: npm run bench -- [options]
   --peer            instead, jandon (tips.http.single) beside the npm x402 server (@x402/express, memory store): the same
                     payments on as many channels, in turns; fails unless both charged the same on every channel
   --payments <n>    with --peer, measured payments of a run (default 4000), after a quarter of that unmeasured
+  --scale           instead, the hub with 1000, 10000 and 100000 channels (or --channels): tips on all of them, memory, and the
+                    start after kill -9
   --tower           the hub feeds a watchtower meanwhile
   --json            print JSON lines only
   --help            print this
@@ -64,6 +68,9 @@ const loads = {
   ticks: { connections: 8, channels: 10_000, window: 512 },
 } as const
 
+/** Channels of the worlds that are compared. */
+const scales = [1_000, 10_000, 100_000]
+
 /** Unmeasured, before each run over WebSockets. */
 const warmUpSeconds = 4
 
@@ -79,6 +86,7 @@ const { values } = parseArgs({
     channels: { type: 'string' },
     blocks: { type: 'string', default: '20000' },
     peer: { type: 'boolean', default: false },
+    scale: { type: 'boolean', default: false },
     tower: { type: 'boolean', default: false },
     payments: { type: 'string', default: '4000' },
     json: { type: 'boolean', default: false },
@@ -88,15 +96,36 @@ const { values } = parseArgs({
 const chosen = benchmarks.filter(({ name }) => values.only === undefined || values.only === name)
 const following = 'follow.blocksPerSecond'
 const isAsked = (name: string) =>
-  !values.peer && (values.only === undefined || values.only === name)
+  !values.peer && !values.scale && (values.only === undefined || values.only === name)
 if (values.help || (chosen.length === 0 && !isAsked('claims') && !isAsked(following))) {
   process.stderr.write(help)
   process.exitCode = values.help ? 0 : 2
 } else {
-  if (values.peer) await measurePeer(await measureBareVerify())
+  if (values.scale) await measureScales()
+  else if (values.peer) await measurePeer(await measureBareVerify())
   else if (chosen.length > 0) await measureAll(chosen, await measureBareVerify())
   if (isAsked('claims')) await measureClaims()
   if (isAsked(following)) await measureFollow()
+}
+
+async function measureScales() {
+  const counts = values.channels === undefined ? scales : [Number(values.channels)]
+  const terms = {
+    seconds: Number(values.seconds),
+    warmUpSeconds,
+    signedPerSecond: signedPerSecond[1],
+  }
+  let first: Scaled | undefined
+  for (const count of counts) {
+    const scaled = await measureScale(count, terms, (step) => process.stderr.write(`${step}\n`))
+    first ??= scaled
+    const ofFirst = Math.round((100 * scaled.perServerCpuSecond) / first.perServerCpuSecond) / 100
+    const { channels, startMs, rssStartMb, rssLoadedMb, perSecond, perServerCpuSecond } = scaled
+    printLine(
+      { name: 'scale', ...scaled, ofFirst },
+      `${channels} channels: start ${startMs} ms, ${rssStartMb} MB then and ${rssLoadedMb} MB loaded, ${perSecond} tips/s, ${perServerCpuSecond} per server CPU-second (${ofFirst} of the first)`,
+    )
+  }
 }
 
 /** Each run is a hub that was down while the chain went on. */
@@ -250,12 +279,6 @@ function byTicks(
     seconds,
     warmUpSeconds,
   })
-}
-
-function socketUrl({ hub }: World): string {
-  const url = new URL('/v1/socket', hub.url)
-  url.protocol = 'ws:'
-  return url.href
 }
 
 /** Starts the hub again with a watchtower, which it feeds every second as it does by default. */

@@ -49,14 +49,13 @@ export type ChannelRegistry = {
  */
 export async function loadChannels(db: Database, lateRows: LateRows): Promise<ChannelRegistry> {
   const channels = new Map<Hex, Channel>()
-  const members = new Map<Address, Set<Hex>>()
+  const members = new Map<Address, Hex[]>()
+  const addresses = new Map<Address, Address>()
   const lateOf = new Map<Hex, LateRow>()
   const reserved = new Map<Hex, bigint>()
   let early: ReadonlyMap<Hex, bigint> = new Map()
   let uncounted: ReadonlyMap<Hex, bigint> = new Map()
-  for (const { value } of await channelRows.list(db)) {
-    remember(value)
-  }
+  for await (const { value } of channelRows.each(db)) remember(value)
   for await (const { tips } of lateTips(db)) for (const tip of tips) takeUp(tip)
   for (const channel of channels.values()) assertSound(channel)
 
@@ -104,8 +103,8 @@ export async function loadChannels(db: Database, lateRows: LateRows): Promise<Ch
   }
 
   /**
-   * Charges a tip that was committed after the channel's row was written: `charged` never falls, so it tells which, unless a reorg took a claim back. The tip of
-   * a stream is never among them, because the row is written in its own group.
+   * Charges a tip that was committed after the channel’s row was written: `charged` never falls, so it tells which, unless a
+   * reorg took a claim back. The tip of a stream is never among them, because the row is written in its own group.
    */
   function takeUp({ leaf, note }: StoredTip) {
     const channel = channels.get(leaf.channelId)
@@ -140,11 +139,34 @@ export async function loadChannels(db: Database, lateRows: LateRows): Promise<Ch
   }
 
   function remember(channel: Channel) {
-    channels.set(channel.id, channel)
-    for (const member of [channel.config.payer, channel.config.payerAuthorizer]) {
-      const ids = members.get(member) ?? new Set()
-      members.set(member, ids.add(channel.id))
+    channels.set(channel.id, channels.has(channel.id) ? channel : firstSeen(channel))
+  }
+
+  /** Hub and token are the same in nearly every channel, so their addresses are in memory once. */
+  function firstSeen(channel: Channel): Channel {
+    const { id, config } = channel
+    const payer = config.payer
+    const payerAuthorizer = config.payerAuthorizer === payer ? payer : config.payerAuthorizer
+    for (const member of new Set([payer, payerAuthorizer])) {
+      const ids = members.get(member)
+      if (ids) ids.push(id)
+      else members.set(member, [id])
     }
+    const [receiver, receiverAuthorizer] = [once(config.receiver), once(config.receiverAuthorizer)]
+    const own = {
+      ...config,
+      payerAuthorizer,
+      receiver,
+      receiverAuthorizer,
+      token: once(config.token),
+    }
+    return { ...channel, contract: once(channel.contract), config: own }
+  }
+
+  function once(address: Address): Address {
+    const known = addresses.get(address)
+    if (known === undefined) addresses.set(address, address)
+    return known ?? address
   }
 }
 

@@ -3,7 +3,7 @@
 import { bytesToHex } from 'viem'
 import type { GroupHeader, ReceiptLeaf } from '#protocol/receipt.ts'
 import { headerHash, leafHash, merkleLevels, zeroHash } from '#protocol/receipt.ts'
-import type { Balances } from '../ledger/entry.ts'
+import type { Balances, Entry } from '../ledger/entry.ts'
 import { addLeg, balanceKey } from '../ledger/entry.ts'
 import { journalHash } from './group-log.ts'
 import type { GroupHead, StoredGroup } from './group-rows.ts'
@@ -40,20 +40,29 @@ export function lateGroups(db: Database): LateGroups {
 
 /** Loads the running balances of all accounts: the rows on disk, and the entries that they lack. */
 export async function loadBalances(db: Database, lateRows: LateRows): Promise<Balances> {
-  const rows = await ledgerBalances.list(db)
-  const balances: Balances = new Map(rows.map(({ key, value }) => [key, value.amount]))
-  const asOf = new Map(rows.map(({ key, value }) => [key, value.asOf]))
-  for (const group of await lateNumbers(db)) {
-    for (const { value } of await ledgerEntries.list(db, groupRange(group))) {
-      for (const leg of value.legs) {
-        const key = balanceKey(leg.account, leg.currency)
-        if (group <= (asOf.get(key) ?? 0n)) continue
-        addLeg(balances, leg)
-        lateRows.replayed(balanceRow(balances, key))
-      }
+  const balances: Balances = new Map()
+  const { from } = lateGroups(db)
+  /** Of the few rows that hold a late group already. */
+  const asOf = new Map<string, bigint>()
+  for await (const { key, value } of ledgerBalances.each(db)) {
+    balances.set(key, value.amount)
+    if (value.asOf >= from) asOf.set(key, value.asOf)
+  }
+  for await (const { group, entry } of lateEntries(db)) {
+    for (const leg of entry.legs) {
+      const key = balanceKey(leg.account, leg.currency)
+      if (group <= (asOf.get(key) ?? 0n)) continue
+      addLeg(balances, leg)
+      lateRows.replayed(balanceRow(balances, key))
     }
   }
   return balances
+}
+
+async function* lateEntries(db: Database): AsyncGenerator<{ group: bigint; entry: Entry }, void> {
+  for (const group of await lateNumbers(db))
+    for (const { value: entry } of await ledgerEntries.list(db, groupRange(group)))
+      yield { group, entry }
 }
 
 /** The tips of the late groups, oldest first. */

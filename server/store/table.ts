@@ -34,9 +34,14 @@ export type Table<T> = {
   get(db: Readable, key: string): T | undefined
   has(db: Readable, key: string): boolean
   list(db: Database, range?: Range): Promise<{ key: string; value: T }[]>
+  /** As `list`, one after the other: for tables that are long. */
+  each(db: Database): AsyncGenerator<{ key: string; value: T }, void>
   /** As `list`, as the bytes on disk with their full keys. */
   rows(db: Database, range?: Range): Promise<StoredRow[]>
 }
+
+/** Rows of a long table that are in memory at once. */
+const atOnce = 1_000
 
 /** A table of records of type `T` under a prefix of its own. The type is what this program wrote; the group log proves it. */
 export function table<T>(name: string): Table<T> {
@@ -76,6 +81,20 @@ export function codedTable<T>(
       return bytes && decode(bytes)
     },
     has: (db, key) => db.getSync(prefix + key) !== undefined,
+    async *each(db) {
+      const iterator = db.iterator({ gt: prefix, lt: end })
+      try {
+        for (
+          let read = await iterator.nextv(atOnce);
+          read.length > 0;
+          read = await iterator.nextv(atOnce)
+        )
+          for (const [key, value] of read)
+            yield { key: key.slice(prefix.length), value: decode(value) }
+      } finally {
+        await iterator.close()
+      }
+    },
     async list(db, range) {
       const found = await rows(db, range)
       return found.map(({ key, value }) => ({
