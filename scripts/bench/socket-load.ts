@@ -6,7 +6,7 @@ import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { WebSocket } from 'ws'
 import type { FramedBasket } from '#protocol/frames.ts'
-import { decodeReceipts, encodeBaskets, frameKinds } from '#protocol/frames.ts'
+import { decodeReceipts, encodeBaskets, frameKinds, unpackProofs } from '#protocol/frames.ts'
 import type { BenchChannel } from './channels.ts'
 import type { LoadReport } from './lanes.ts'
 import { signBaskets } from './signed-baskets.ts'
@@ -129,9 +129,9 @@ function takeReceipts(lane: Lane, frame: Uint8Array): number {
 function assertCharged({ frames, baskets, next }: Lane) {
   const answered = new Map<number, bigint>()
   for (const frame of frames) {
-    for (const { request, tips } of decodeReceipts(frame).receipts) {
+    for (const { request, proofs } of decodeReceipts(frame).receipts) {
       assert.ok(!answered.has(request), `request ${request} was answered twice`)
-      answered.set(request, tips.at(-1)?.chargedAfter ?? 0n)
+      answered.set(request, unpackProofs(proofs).at(-1)?.chargedAfter ?? 0n)
     }
   }
   const charged = new Map<string, { most: bigint; signed: bigint }>()

@@ -8,7 +8,7 @@ import type { Entry } from '../ledger/entry.ts'
 import { balanceOf, move } from '../ledger/entry.ts'
 import type { Disk } from '../testing/disk.ts'
 import {
-  draftTip,
+  draftBasket,
   heldDoor,
   identity,
   openDisk,
@@ -77,7 +77,9 @@ describe('createGroupLog', () => {
         log.commit({ rows: [notes.put(String(index), 'x')] }),
       )
       await settleTurns()
-      const late = Array.from({ length: 50 }, () => log.commit({ tips: [draftTip(randomHash())] }))
+      const late = Array.from({ length: 50 }, () =>
+        log.commit({ baskets: [draftBasket(randomHash())] }),
+      )
       const watches = [...all, ...late].map(watched)
       await settleTurns()
       assert.equal(watches.filter(({ settled }) => settled).length, 0)
@@ -90,7 +92,7 @@ describe('createGroupLog', () => {
       const told: bigint[] = []
       const { log } = await openLog(withDoor(disk.db, door), {
         onCommitted: ({ group, tips, events }) => {
-          assert.equal(tips.length, 1)
+          assert.equal(tips().length, 1)
           assert.deepEqual(
             events.map(({ type }) => type),
             ['refund'],
@@ -99,7 +101,7 @@ describe('createGroupLog', () => {
         },
       })
       const events = [{ audience: ['x'], type: 'refund', data: '{}' }]
-      const committed = log.commit({ tips: [draftTip(randomHash())], events })
+      const committed = log.commit({ baskets: [draftBasket(randomHash())], events })
       await settleTurns()
       assert.deepEqual(told, [])
       letGo()
@@ -157,8 +159,8 @@ describe('createGroupLog', () => {
       const committed = Array.from({ length: 100 }, (_, index) =>
         log.commit({
           rows: [notes.put('last', String(index))],
-          tips: [1n, 2n].map((amount) =>
-            draftTip(randomHash(), { amount: amount + 2n * BigInt(index) }),
+          baskets: [1n, 2n].map((amount) =>
+            draftBasket(randomHash(), { amount: amount + 2n * BigInt(index) }),
           ),
           entries: [entryOf(String(index).padStart(3, '0'), 1n)],
           rowsAt: (place) => {
@@ -195,10 +197,8 @@ describe('createGroupLog', () => {
         const baskets = await Promise.all(
           counts.map(async (count) => {
             const hashOfTips = randomHash()
-            const tips = Array.from({ length: count }, () =>
-              draftTip(hashOfTips, { message: '🎺' }),
-            )
-            const committed = await log.commit({ tips })
+            const draft = draftBasket(hashOfTips, { count, message: '🎺' })
+            const committed = await log.commit({ baskets: [draft] })
             return { basketId: committed.tips[0]?.leaf.basketId ?? hashOfTips, ...committed }
           }),
         )
@@ -223,7 +223,9 @@ describe('createGroupLog', () => {
       const { log } = await openLog(disk.db)
       const salts: Hex[] = []
       for (let group = 0; group < 5; group += 1) {
-        const { tips } = await log.commit({ tips: [1n, 2n, 3n].map(() => draftTip(randomHash())) })
+        const { tips } = await log.commit({
+          baskets: [1n, 2n, 3n].map(() => draftBasket(randomHash())),
+        })
         salts.push(...tips.map(({ leaf }) => leaf.salt))
       }
       assert.equal(new Set(salts).size, 15)
@@ -237,7 +239,7 @@ describe('createGroupLog', () => {
       }
       const change = {
         rows: [notes.put('a', 'x')],
-        tips: [draftTip(randomHash())],
+        baskets: [draftBasket(randomHash())],
         entries: [entryOf('good', 5n), wrong],
       }
       await assert.rejects(log.commit(change), /entry wrong is off by 1 KRW/)
@@ -282,7 +284,7 @@ describe('createGroupLog', () => {
       const { log } = await openLog(disk.db)
       const [, { header }] = await Promise.all([
         log.tick(ticksOf(1, 1), noteRow('1')),
-        log.commit({ tips: [draftTip(randomHash())], entries: [entryOf('a', 1n)] }),
+        log.commit({ baskets: [draftBasket(randomHash())], entries: [entryOf('a', 1n)] }),
       ])
       assert.equal(header.number, 1n)
       assert.equal(log.head().number, 1n)
