@@ -86,21 +86,25 @@ async function openLane(lane: number): Promise<Lane> {
 /** Resolves when the time is over and everything that was sent is answered. */
 function runLane(lane: Lane): Promise<void> {
   const { pace, connections } = plan
+  let hasSentAll = () => performance.now() >= end
   return new Promise((resolve, reject) => {
     lane.socket.on('message', (data: Buffer, isBinary: boolean) => {
       if (!isBinary || data[0] !== frameKinds.receipts) return reject(new Error(data.toString()))
       const answered = takeReceipts(lane, data)
       if ('window' in pace && performance.now() < end) sendNext(lane, answered, reject)
-      if (lane.answered === lane.next && performance.now() >= end) resolve()
+      if (lane.answered === lane.next && hasSentAll()) resolve()
     })
     lane.socket.on('close', (code, reason) => reject(new Error(`closed with ${code} ${reason}`)))
     if ('window' in pace) return sendNext(lane, pace.window, reject)
+    let isSending = true
+    hasSentAll = () => !isSending
     const timer = setInterval(() => {
       const now = performance.now()
       const due = Math.floor((((Math.min(now, end) - started) / 1_000) * pace.rate) / connections)
       if (due > lane.next) sendNext(lane, due - lane.next, reject)
       if (now < end) return
       clearInterval(timer)
+      isSending = false
       if (lane.answered === lane.next) resolve()
     }, paceMs)
   })
