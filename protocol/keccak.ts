@@ -4,6 +4,7 @@ import type { Hex } from 'viem'
 import { stringToBytes } from 'viem'
 import { maxAmount } from './amount.ts'
 import { hexBytes, readHex, writeAmount, writeHex } from './hex.ts'
+import type { Batch } from './sponge.ts'
 import { hashBytes, hashing, hashMessage, message } from './sponge.ts'
 
 /** keccak256 of bytes, as bytes. */
@@ -41,6 +42,15 @@ export function hashWords(values: readonly (Hex | bigint)[], prefix?: number): U
 /** As {@link hashWords}, as 0x-prefixed hex. */
 export function hashWordsToHex(values: readonly (Hex | bigint)[]): Hex {
   return hexFrom(hashLaidWords(values))
+}
+
+/** keccak256 of the digests of a batch, one after the other. */
+export function hashDigests({ digests }: Batch, count: number): Hex {
+  const { bytes } = hashing
+  const length = count * 32
+  if (length > message.room) return hexFrom(hashBytes(bytes.subarray(digests, digests + length)))
+  bytes.copyWithin(message.at, digests, digests + length)
+  return hexFrom(hashMessage(length))
 }
 
 /** Concatenates byte strings. */

@@ -46,12 +46,10 @@ export function rangeSiblings(
   let length = 0
   let from = first
   let to = first + count - 1
-  for (let height = 0; height < levels.length - 1; height += 1) {
-    const level = levels[height] ?? siblings
-    if (from % 2 === 1)
-      length = append(siblings, length, level.subarray((from - 1) * nodeBytes, from * nodeBytes))
-    if (to % 2 === 0)
-      length = append(siblings, length, level.subarray((to + 1) * nodeBytes, (to + 2) * nodeBytes))
+  for (const level of levels) {
+    if (level.length === nodeBytes) break
+    if (from % 2 === 1) length = append(siblings, length, { level, position: from - 1 })
+    if (to % 2 === 0) length = append(siblings, length, { level, position: to + 1 })
     from >>= 1
     to >>= 1
   }
@@ -168,9 +166,17 @@ function layPair(index: number, level: DataView, place: number) {
   copyBytes({ into: hashing.view, at, length: 2 * nodeBytes }, level, place)
 }
 
-function append(into: Uint8Array, at: number, nodes: Uint8Array): number {
-  into.set(nodes, at)
-  return at + nodes.length
+/** Appends a node of a level, if there is one at that place. */
+function append(
+  into: Uint8Array,
+  at: number,
+  { level, position }: { level: Uint8Array; position: number },
+): number {
+  const place = position * nodeBytes
+  if (place >= level.length) return at
+  for (let offset = 0; offset < nodeBytes; offset += 1)
+    into[at + offset] = level[place + offset] ?? 0
+  return at + nodeBytes
 }
 
 function nodeAt(level: Uint8Array, position: number): Uint8Array | undefined {

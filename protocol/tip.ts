@@ -5,6 +5,7 @@ import { hexToBytes, pad, stringToBytes } from 'viem'
 import { writeHex } from './hex.ts'
 import {
   concatBytes,
+  hashDigests,
   hashWords,
   hashWordsToHex,
   keccak,
@@ -62,14 +63,22 @@ export function tipsHash(tips: readonly Tip[]): Hex {
  * to a place of the memory for hashing.
  */
 export function hashTips(count: number, lay: (index: number, at: number) => void): Hex {
+  if (count <= hashed.most) {
+    hashSome(0, count, lay)
+    return hashDigests(hashed, count)
+  }
   const hashes = new Uint8Array(count * 32)
   for (let done = 0; done < count; done += hashed.most) {
     const some = Math.min(hashed.most, count - done)
-    for (let index = 0; index < some; index += 1) lay(done + index, hashed.messageAt(index) + 32)
-    hashed.hash(some)
+    hashSome(done, some, lay)
     hashes.set(hashing.bytes.subarray(hashed.digests, hashed.digests + some * 32), done * 32)
   }
   return keccak(hashes)
+}
+
+function hashSome(first: number, count: number, lay: (index: number, at: number) => void) {
+  for (let index = 0; index < count; index += 1) lay(first + index, hashed.messageAt(index) + 32)
+  hashed.hash(count)
 }
 
 /** What a basket is called, whatever maximum it is signed with: keccak256(channelId ‖ tipsHash). */

@@ -178,7 +178,9 @@ describe('restoreBackup', () => {
     const { db, firstGroup } = await restored()
     assert.equal(await nextGroup(db), firstGroup)
     const { log: again } = await openLog(db)
-    const { header } = await again.commit({ rows: [notes.put('c', 'x')] })
+    const {
+      group: { header },
+    } = await again.commit({ rows: [notes.put('c', 'x')] })
     assert.equal(header.number, firstGroup)
     assert.equal(header.previous, last.hash)
     assert.ok(firstGroup > 2n ** 40n)

@@ -14,7 +14,7 @@ import type { VaultAccounts } from '../creators/vault-accounts.ts'
 import type { Balances } from '../ledger/entry.ts'
 import { balanceOf } from '../ledger/entry.ts'
 import type { Committed, GroupLog } from '../store/group-log.ts'
-import { readCommitted } from '../store/group-log.ts'
+import { committedTips, readCommitted } from '../store/group-log.ts'
 import type { LateRow } from '../store/late-rows.ts'
 import type { Database, Row } from '../store/table.ts'
 import type { OpenStream } from '../streams/stream.ts'
@@ -232,11 +232,9 @@ export function createBaskets(basketDeps: BasketDeps): Baskets {
 }
 
 /** The receipt of a committed basket. */
-export function receiptOf(
-  id: Hex,
-  { header, headerSignature, tips }: Pick<Committed, 'header' | 'headerSignature' | 'tips'>,
-): BasketReceipt {
-  return { basketId: id, header, headerSignature, tips }
+export function receiptOf(id: Hex, committed: Committed): BasketReceipt {
+  const { header, headerSignature } = committed.group
+  return { basketId: id, header, headerSignature, tips: committedTips(committed) }
 }
 
 function count(counts: Map<Hex, number>, key: Hex, change: 1 | -1) {

@@ -56,7 +56,8 @@ function frame(
 ): FramedReceipt {
   const { group, firstIndex, count } = committed
   const range = { first: firstIndex, count }
-  const proofs = proofsOf({ ...group, number: group.header.number }, range)
+  const { row, salts } = group
+  const proofs = row ? proofsOf({ row, salts }, range) : new Uint8Array()
   const siblings = rangeSiblings(group.levels, range)
   return { request, channel, firstIndex, proofs, siblings }
 }

@@ -81,7 +81,8 @@ export function serveConnection(socket: WebSocket, sender: string, deps: Connect
     }
   }
 
-  async function settle({ request, ...basket }: ReceivedBasket) {
+  async function settle(basket: ReceivedBasket) {
+    const { request } = basket
     try {
       for (const message of basket.tips.messages.values()) checkShape(message, tipMessage)
       answers.accepted(request, await inTurn(() => baskets.accept(basket)))

@@ -27,7 +27,7 @@ import type { Database, Row, StoredRow } from './table.ts'
 import { sortable } from './table.ts'
 import type { StreamTicks } from './tick-codec.ts'
 import { encodeTicks } from './tick-codec.ts'
-import type { BasketDraft, OpenRow, PlacedBasket, StoredTip } from './tip-codec.ts'
+import type { BasketDraft, OpenRow, PlacedBasket, ReadRow, StoredTip } from './tip-codec.ts'
 import { decodeTips, openRow } from './tip-codec.ts'
 import type { TipIndex } from './tip-index.ts'
 
@@ -49,17 +49,13 @@ export type Change = {
 export type ClosedGroup = {
   header: GroupHeader
   headerSignature: Hex
-  row: Uint8Array | undefined
+  row: ReadRow | undefined
   salts: Uint8Array
   levels: readonly Uint8Array[]
 }
 
-/** Where a change went: its group, and which of the group's tips are its own, with their proofs when they are asked for. */
-export type Committed = Pick<BasketReceipt, 'header' | 'headerSignature' | 'tips'> & {
-  group: ClosedGroup
-  firstIndex: number
-  count: number
-}
+/** Where a change went: its group, and which of the group's tips are its own; {@link committedTips} makes their proofs. */
+export type Committed = { group: ClosedGroup; firstIndex: number; count: number }
 
 /** What a group has to tell once it is on disk; its tips are unpacked for who asks. `closedAt` is its header's. */
 export type Published = {
@@ -257,7 +253,7 @@ export function createGroupLog({
 
   async function writeGroup(group: OpenGroup) {
     const row = tipsRow(group, { epoch, secret: randomBytes(32) })
-    const { hashes, salts } = hashLeaves(row?.value, group.number)
+    const { read, hashes, salts } = hashLeaves(row?.value, group.number)
     const levels = merkleLevels(hashes)
     const at = now()
     const journal = [
@@ -295,9 +291,9 @@ export function createGroupLog({
     }
     head = next
     late.written()
-    const closed = { header, headerSignature, row: row?.value, salts, levels }
+    const closed = { header, headerSignature, row: read, salts, levels }
     for (const { change, firstIndex, done } of group.waiting)
-      done(committedIn(closed, { firstIndex, count: tipCount(change) }))
+      done({ group: closed, firstIndex, count: tipCount(change) })
     group.ticks?.done()
     const unpacked = () => (row ? decodeTips(row.value, number) : [])
     const { closedAt } = header
@@ -321,33 +317,20 @@ export function readCommitted(
 ): Committed {
   const stored = groups.get(db, sortable(group))
   if (!stored) throw new Error(`group ${group} is missing from the group log`)
-  const row = groupTips.get(db, sortable(group))
-  const { hashes, salts } = hashLeaves(row, group)
+  const { read: row, hashes, salts } = hashLeaves(groupTips.get(db, sortable(group)), group)
   const { header, headerSignature } = stored
   const levels = merkleLevels(hashes)
-  return committedIn({ header, headerSignature, row, salts, levels }, { firstIndex, count })
+  return { group: { header, headerSignature, row, salts, levels }, firstIndex, count }
 }
 
-/** The proofs are made when they are asked for: not everybody wants them as paths. */
-function committedIn(
-  group: ClosedGroup,
-  { firstIndex, count }: { firstIndex: number; count: number },
-): Committed {
-  const { header, headerSignature, row, levels } = group
-  return {
-    header,
-    headerSignature,
-    group,
-    firstIndex,
-    count,
-    get tips() {
-      const tips = row ? decodeTips(row, header.number, { first: firstIndex, count }) : []
-      return tips.map(({ leaf }) => ({
-        leaf,
-        path: merklePath(levels, leaf.index).map((node) => bytesToHex(node)),
-      }))
-    },
-  }
+/** The tips of a change with their proofs: not everybody wants them, and not as paths. */
+export function committedTips({ group, firstIndex, count }: Committed): BasketReceipt['tips'] {
+  const { header, row, levels } = group
+  const tips = row ? decodeTips(row.bytes, header.number, { first: firstIndex, count }) : []
+  return tips.map(({ leaf }) => ({
+    leaf,
+    path: merklePath(levels, leaf.index).map((node) => bytesToHex(node)),
+  }))
 }
 
 /** The one entry of all tips of a group: what channels owe more, and to whom. */

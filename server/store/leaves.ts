@@ -3,7 +3,7 @@
 
 import { copyBytes } from '#protocol/hex.ts'
 import { layAmount } from '#protocol/packed-tips.ts'
-import { createBatch, hashBytes, hashing, hashMessage, message } from '#protocol/sponge.ts'
+import { createBatch, hashing, hashMessage, message } from '#protocol/sponge.ts'
 import type { ReadRow } from './tip-codec.ts'
 import { basketAt, readRow, saltBytes, saltsOf, tipAt } from './tip-codec.ts'
 
@@ -28,12 +28,12 @@ const wordAt = {
   acceptedAfter: 385,
 } as const
 
-/** The leaves' hashes and the salts of a group's tips, packed in order. */
-export type Leaves = { hashes: Uint8Array; salts: Uint8Array }
+/** The leaves' hashes and the salts of a group's tips, packed in order, and the row that they are of. */
+export type Leaves = { read: ReadRow | undefined; hashes: Uint8Array; salts: Uint8Array }
 
 /** @throws Error when the row has another format */
 export function hashLeaves(row: Uint8Array | undefined, group: bigint): Leaves {
-  if (!row) return { hashes: new Uint8Array(), salts: new Uint8Array() }
+  if (!row) return { read: undefined, hashes: new Uint8Array(), salts: new Uint8Array() }
   const read = readRow(row, group)
   const salts = saltsOf(read.secret, { first: 0, count: read.count })
   const hashes = new Uint8Array(read.count * 32)
@@ -44,7 +44,7 @@ export function hashLeaves(row: Uint8Array | undefined, group: bigint): Leaves {
     hashed.hash(some)
     hashes.set(hashing.bytes.subarray(hashed.digests, hashed.digests + some * 32), done * 32)
   }
-  return { hashes, salts }
+  return { read, hashes, salts }
 }
 
 /** The tips of a basket stand together: what they share is hashed for the first of them. */
@@ -55,8 +55,7 @@ function layLeavesOf(
   const { view } = hashing
   const saltView = viewOf(salts)
   const epochView = viewOf(row.epoch)
-  const shared = new Uint8Array(64)
-  const sharedView = viewOf(shared)
+  const shared = new DataView(new ArrayBuffer(64))
   let basket = -1
 
   return (at, index) => {
@@ -71,8 +70,8 @@ function layLeavesOf(
     view.setBigUint64(at + wordAt.group + 24, group)
     view.setUint32(at + wordAt.index + 28, index)
     copyBytes(word('channelId'), row.view, basket + basketAt.channelId)
-    copyBytes(word('basketId'), sharedView, 0)
-    copyBytes(word('signatureHash'), sharedView, 32)
+    copyBytes(word('basketId'), shared, 0)
+    copyBytes(word('signatureHash'), shared, 32)
     copyBytes(word('to'), row.view, place + tipAt.to)
     copyBytes(word('ref'), row.view, place + tipAt.ref)
     layAmount(at + wordAt.amount, row.view, place + tipAt.amount)
@@ -83,14 +82,13 @@ function layLeavesOf(
 }
 
 /** The basket's id, which is the hash of its first two fields, and the hash of its signature. */
-function hashShared(row: ReadRow, basket: number, into: Uint8Array) {
+function hashShared(row: ReadRow, basket: number, into: DataView) {
   const fields = { into: hashing.view, at: message.at, length: 64 }
   copyBytes(fields, row.view, basket + basketAt.channelId)
-  const id = hashMessage(64)
-  into.set(hashing.bytes.subarray(id, id + 32))
+  copyBytes({ into: into, at: 0, length: 32 }, hashing.view, hashMessage(64))
   const from = basket + basketAt.signature
-  const signature = hashBytes(row.bytes.subarray(from, from + 65))
-  into.set(hashing.bytes.subarray(signature, signature + 32), 32)
+  hashing.bytes.set(row.bytes.subarray(from, from + 65), message.at)
+  copyBytes({ into: into, at: 32, length: 32 }, hashing.view, hashMessage(65))
 }
 
 function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {

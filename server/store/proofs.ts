@@ -2,16 +2,14 @@
 
 import { proofBytes } from '#protocol/frames.ts'
 import { copyBytes } from '#protocol/hex.ts'
-import type { ClosedGroup } from './group-log.ts'
-import type { TipRange } from './tip-codec.ts'
-import { outcomeBytes, readRow, saltBytes, tipAt } from './tip-codec.ts'
+import type { ReadRow, TipRange } from './tip-codec.ts'
+import { outcomeBytes, saltBytes, tipAt } from './tip-codec.ts'
 
 /** @throws Error when the group has no such tips */
 export function proofsOf(
-  { row, salts, number }: Pick<ClosedGroup, 'row' | 'salts'> & { number: bigint },
+  { row, salts }: { row: ReadRow; salts: Uint8Array },
   { first, count }: TipRange,
 ): Uint8Array {
-  const read = readRow(row ?? new Uint8Array(), number)
   const proofs = new Uint8Array(count * proofBytes)
   const into = viewOf(proofs)
   const saltView = viewOf(salts)
@@ -19,7 +17,7 @@ export function proofsOf(
     const at = index * proofBytes
     copyBytes({ into, at, length: saltBytes }, saltView, (first + index) * saltBytes)
     const outcome = { into, at: at + saltBytes, length: outcomeBytes }
-    copyBytes(outcome, read.view, read.placeOf(first + index) + tipAt.fee)
+    copyBytes(outcome, row.view, row.placeOf(first + index) + tipAt.fee)
   }
   return proofs
 }

@@ -276,7 +276,9 @@ describe('loadBalances', () => {
     await Promise.all(names.map((name) => first.log.commit({ entries: [entryOf(name, 3n, name)] })))
     const from = await jump(disk.db)
     const second = await openLog(await disk.reopen())
-    const { header } = await second.log.commit({ entries: [entryOf('after', 5n, 'b7')] })
+    const {
+      group: { header },
+    } = await second.log.commit({ entries: [entryOf('after', 5n, 'b7')] })
     assert.equal(header.number, from)
     const late = lateGroups(await disk.reopen())
     assert.ok(late.from < 10n && late.to === from, `replays from ${late.from} to ${late.to}`)

@@ -109,7 +109,8 @@ export function openRow(): OpenRow {
       makeRoom(sizeOf(draft))
       const basket = length
       length = writeBasket(records, view, basket, draft)
-      for (const [index, start] of draft.tips.starts.entries()) {
+      for (let index = 0; index < draft.outcomes.length; index += 1) {
+        const start = draft.tips.starts[index] ?? 0
         places.push(length)
         view.setUint32(length + tipAt.basket, basket)
         const terms = { into: view, at: length + tipAt.to, length: tipTermsBytes }

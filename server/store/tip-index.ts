@@ -47,8 +47,10 @@ export async function loadTipIndex(db: Database, lateRows: LateRows): Promise<Ti
     add(group, baskets) {
       const rows: LateRow[] = []
       for (const { channelId, recipients, firstIndex } of baskets) {
-        for (const [at, recipient] of recipients.entries()) {
-          const place = { group, index: firstIndex + at }
+        let index = firstIndex
+        for (const recipient of recipients) {
+          const place = { group, index }
+          index += 1
           append({ list: 'channel', owner: channelId }, place, rows)
           append({ list: 'recipient', owner: recipient }, place, rows)
         }

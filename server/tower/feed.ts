@@ -79,7 +79,7 @@ export function createTowerFeed(deps: TowerFeedDeps): TowerFeed {
     told({ group, firstIndex, count }) {
       if (untoldAtMost === undefined || group.row === undefined || count === 0) return undefined
       const last = { group: group.header.number, index: firstIndex + count - 1 }
-      const { channelId, chargedAfter: charged } = decodeTip(group.row, last).leaf
+      const { channelId, chargedAfter: charged } = decodeTip(group.row.bytes, last).leaf
       if (untoldOf(channelId, charged) <= untoldAtMost) return undefined
       return new Promise((done, failed) => {
         const others = waiting.get(channelId) ?? []
