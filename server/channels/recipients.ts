@@ -12,7 +12,7 @@ import type { TipFees } from './basket-change.ts'
 /** Somebody who may be paid: the `to` of their tips, and the ledger account that owes them. */
 export type Recipient = { to: Hex; account: Address; ledgerAccount: string; paysFees: boolean }
 
-export type RecipientDeps = { creators: Creators; fees: TipFees }
+export type RecipientDeps = { creators: Pick<Creators, 'byAccount'>; fees: TipFees }
 
 export type Recipients = {
   /** Whom a tip of a basket is to, if they may be paid. */
