@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 
 const root = new URL('../', import.meta.url)
-const libraries = ['hash-wasm', 'viem', 'viem/siwe', 'zod']
+const libraries = ['viem', 'viem/siwe', 'zod']
 
 describe('client/index.ts', () => {
   it('reaches nothing that a browser does not have', async () => {

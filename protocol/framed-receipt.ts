@@ -1,9 +1,11 @@
 // From a receipt in a frame to the receipt that can be kept and shown: what the sender knows of its basket is put back in.
 
 import type { FramedBasket, FramedReceipt } from './frames.ts'
+import { unpackProofs } from './frames.ts'
 import { readHex } from './hex.ts'
+import { pathsOfRange } from './merkle.ts'
 import type { BasketReceipt } from './receipt.ts'
-import { leafHash, pathsOfRange } from './receipt.ts'
+import { leafHash } from './receipt.ts'
 import { basketId, tipsHash } from './tip.ts'
 
 /**
@@ -16,11 +18,12 @@ export function unframeReceipt(
   receipt: FramedReceipt,
   { header, headerSignature }: Pick<BasketReceipt, 'header' | 'headerSignature'>,
 ): BasketReceipt {
-  if (receipt.tips.length !== tips.length) {
-    throw new RangeError(`a receipt of ${receipt.tips.length} tips for ${tips.length}`)
+  const proofs = unpackProofs(receipt.proofs)
+  if (proofs.length !== tips.length) {
+    throw new RangeError(`a receipt of ${proofs.length} tips for ${tips.length}`)
   }
   const id = basketId(channelId, tipsHash(tips))
-  const leaves = receipt.tips.map(({ salt, fee, chargedAfter, acceptedAfter }, at) => {
+  const leaves = proofs.map(({ salt, fee, chargedAfter, acceptedAfter }, at) => {
     const { to, ref, amount } = tips[at] ?? { to: '0x', ref: '0x', amount: 0n }
     return {
       salt,

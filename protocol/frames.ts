@@ -12,18 +12,12 @@
 import type { Hex } from 'viem'
 import { readAmount, readHex, writeAmount, writeHex } from './hex.ts'
 import type { ChannelAmounts } from './messages/tips.ts'
+import type { MessagedTip, PackedBasket, PackedTips, TipMessage } from './packed-tips.ts'
+import { noMessage, packTips, tipBytes, tipOffsets } from './packed-tips.ts'
 import type { GroupHeader } from './receipt.ts'
 import { tipsPerBasket } from './tip.ts'
 
 export const frameKinds = { baskets: 0x01, ticks: 0x02, receipts: 0x81, ticked: 0x82 } as const
-
-/** A tip as it is framed: the words of its message with the salt that its ref commits to them with. */
-export type FramedTip = {
-  to: Hex
-  amount: bigint
-  ref: Hex
-  message?: { text: string; salt: Hex } | undefined
-}
 
 /** A basket under a request number that its sender chose; the answer carries the same. */
 export type FramedBasket = {
@@ -31,8 +25,11 @@ export type FramedBasket = {
   channelId: Hex
   maxClaimableAmount: bigint
   signature: Hex
-  tips: FramedTip[]
+  tips: readonly MessagedTip[]
 }
+
+/** A basket as it comes out of a frame: its tips stay in the frame's own memory. */
+export type ReceivedBasket = PackedBasket & { request: number }
 
 /** What a stream's payer reveals: the preimage (32 bytes, of the frame's own memory) that pays all ticks up to a number. */
 export type FramedTicks = { stream: number; ticks: number; preimage: Uint8Array }
@@ -41,15 +38,18 @@ export type FramedTicks = { stream: number; ticks: number; preimage: Uint8Array 
 export type FramedTicked = { stream: number; ticks: number }
 
 /** What the hub decided for one tip of a basket; the rest of its leaf the sender knows. */
-export type FramedProof = { salt: Hex; fee: bigint; chargedAfter: bigint; acceptedAfter: bigint }
+type TipProof = { salt: Hex; fee: bigint; chargedAfter: bigint; acceptedAfter: bigint }
 
-/** The answer to one basket: the channel's amounts, and where its tips stand in the tree under the header. */
+/**
+ * The answer to one basket: the channel's amounts, and where its tips stand in the tree under the header. `proofs` are what was
+ * decided for each tip, and `siblings` the nodes beside them, both packed as they are framed.
+ */
 export type FramedReceipt = {
   request: number
   channel: ChannelAmounts
   firstIndex: number
-  tips: FramedProof[]
-  siblings: readonly Uint8Array[]
+  proofs: Uint8Array
+  siblings: Uint8Array
 }
 
 /** Receipts of one commit group. */
@@ -62,55 +62,44 @@ export type ReceiptsFrame = {
 /** A frame that does not say what it should; the message says where. */
 export class FrameError extends Error {}
 
-const noMessage = 0xffff
 const maxMessageBytes = 4 * 280
-const sizes = { basket: 115, tip: 82, header: 213, receipt: 75, proof: 80, ticks: 40, ticked: 8 }
+const sizes = { basket: 115, header: 213, receipt: 75, ticks: 40, ticked: 8 }
+
+/** Bytes of what was decided for a tip: salt 32, then what the store holds in one piece: fee, chargedAfter, acceptedAfter. */
+export const proofBytes = 80
 
 export function encodeBaskets(first: number, baskets: readonly FramedBasket[]): Uint8Array {
-  const messages = baskets.flatMap(({ tips }) => tips.map(({ message }) => encodeText(message)))
-  const tipCount = messages.length
-  const messageBytes = messages.reduce((sum, text) => sum + (text ? 32 + text.length : 0), 0)
-  const into = writer(7 + baskets.length * sizes.basket + tipCount * sizes.tip + messageBytes)
+  const packed = baskets.map(({ tips }) => packTips(tips).bytes)
+  const size = packed.reduce((sum, { length }) => sum + sizes.basket + length, 7)
+  const into = writer(size)
   into.u8(frameKinds.baskets)
   into.u32(first)
   into.u16(baskets.length)
-  let next = 0
-  for (const { channelId, maxClaimableAmount, signature, tips } of baskets) {
+  for (const [index, { channelId, maxClaimableAmount, signature, tips }] of baskets.entries()) {
     into.hex(channelId)
     into.amount(maxClaimableAmount)
     into.hex(signature)
     into.u16(tips.length)
-    for (const { to, amount, ref, message } of tips) {
-      into.hex(to)
-      into.amount(amount)
-      into.hex(ref)
-      const text = messages[next]
-      next += 1
-      into.u16(text?.length ?? noMessage)
-      if (text && message) {
-        into.hex(message.salt)
-        into.bytes(text)
-      }
-    }
+    into.bytes(packed[index] ?? new Uint8Array())
   }
   return into.done()
 }
 
 /** @throws FrameError */
-export function decodeBaskets(frame: Uint8Array): FramedBasket[] {
+export function decodeBaskets(frame: Uint8Array): ReceivedBasket[] {
   const from = reader(frame)
   from.u8()
   const first = from.u32()
   const count = from.u16()
   if (count === 0) throw new FrameError('the frame holds no basket')
-  const baskets: FramedBasket[] = []
+  const baskets: ReceivedBasket[] = []
   for (let at = 0; at < count; at += 1) {
     baskets.push({
       request: first + at,
       channelId: from.hex(32),
       maxClaimableAmount: from.amount(),
       signature: from.hex(65),
-      tips: decodeFramedTips(from),
+      tips: takeTips(from, frame),
     })
   }
   from.end()
@@ -167,7 +156,7 @@ export function decodeTicked(frame: Uint8Array): FramedTicked[] {
 
 export function encodeReceipts({ header, headerSignature, receipts }: ReceiptsFrame): Uint8Array {
   const perReceipt = receipts.map(
-    ({ tips, siblings }) => sizes.receipt + tips.length * sizes.proof + siblings.length * 32,
+    ({ proofs, siblings }) => sizes.receipt + proofs.length + siblings.length,
   )
   const into = writer(3 + sizes.header + perReceipt.reduce((sum, size) => sum + size, 0))
   into.u8(frameKinds.receipts)
@@ -182,6 +171,17 @@ export function encodeReceipts({ header, headerSignature, receipts }: ReceiptsFr
   into.u16(receipts.length)
   for (const receipt of receipts) encodeReceipt(into, receipt)
   return into.done()
+}
+
+/** What was decided for each tip of a receipt, in order. */
+export function unpackProofs(proofs: Uint8Array): TipProof[] {
+  const from = reader(proofs)
+  return Array.from({ length: proofs.length / proofBytes }, () => ({
+    salt: from.hex(32),
+    fee: from.amount(),
+    chargedAfter: from.amount(),
+    acceptedAfter: from.amount(),
+  }))
 }
 
 /** @throws FrameError */
@@ -204,20 +204,15 @@ export function decodeReceipts(frame: Uint8Array): ReceiptsFrame {
 }
 
 function encodeReceipt(into: Writer, receipt: FramedReceipt) {
-  const { request, channel, firstIndex, tips, siblings } = receipt
+  const { request, channel, firstIndex, proofs, siblings } = receipt
   into.u32(request)
   for (const amount of [channel.ceiling, channel.charged, channel.held, channel.escrowCap])
     into.amount(amount)
   into.u32(firstIndex)
-  into.u16(tips.length)
-  for (const { salt, fee, chargedAfter, acceptedAfter } of tips) {
-    into.hex(salt)
-    into.amount(fee)
-    into.amount(chargedAfter)
-    into.amount(acceptedAfter)
-  }
-  into.u8(siblings.length)
-  for (const sibling of siblings) into.bytes(sibling)
+  into.u16(proofs.length / proofBytes)
+  into.bytes(proofs)
+  into.u8(siblings.length / 32)
+  into.bytes(siblings)
 }
 
 function decodeReceipt(from: Reader): FramedReceipt {
@@ -231,36 +226,36 @@ function decodeReceipt(from: Reader): FramedReceipt {
   const used = charged + held
   const available = escrowCap > used ? escrowCap - used : 0n
   const firstIndex = from.u32()
-  const tips = Array.from({ length: from.u16() }, () => ({
-    salt: from.hex(32),
-    fee: from.amount(),
-    chargedAfter: from.amount(),
-    acceptedAfter: from.amount(),
-  }))
-  const siblings = Array.from({ length: from.u8() }, () => from.bytes(32))
+  const proofs = from.bytes(from.u16() * proofBytes)
+  const siblings = from.bytes(from.u8() * 32)
   const channel = { ceiling, charged, held, escrowCap, available }
-  return { request, channel, firstIndex, tips, siblings }
+  return { request, channel, firstIndex, proofs, siblings }
 }
 
-function decodeFramedTips(from: Reader): FramedTip[] {
+function takeTips(from: Reader, frame: Uint8Array): PackedTips {
   const count = from.u16()
   if (count < tipsPerBasket.minimum || count > tipsPerBasket.maximum) {
     const { minimum, maximum } = tipsPerBasket
     throw new FrameError(`a basket of ${count} tips, not ${minimum} to ${maximum}`)
   }
-  const tips: FramedTip[] = []
-  for (let at = 0; at < count; at += 1) {
-    const tip = { to: from.hex(32), amount: from.amount(), ref: from.hex(32) }
-    if (tip.amount === 0n) throw new FrameError(`tip ${at}: its amount must be above zero`)
-    const message = decodeMessage(from)
-    tips.push(message ? { ...tip, message } : tip)
+  const starts: number[] = []
+  let messages: Map<number, TipMessage> | undefined
+  for (let index = 0; index < count; index += 1) {
+    const start = from.skip(tipBytes)
+    starts.push(start)
+    if (from.isZero(start + tipOffsets.amount, 16))
+      throw new FrameError(`tip ${index}: its amount must be above zero`)
+    const length = from.view.getUint16(start + tipOffsets.messageLength)
+    if (length === noMessage) continue
+    messages ??= new Map()
+    messages.set(index, takeMessage(from, length))
   }
-  return tips
+  return { bytes: frame, view: from.view, starts, messages: messages ?? noMessages }
 }
 
-function decodeMessage(from: Reader): { text: string; salt: Hex } | undefined {
-  const length = from.u16()
-  if (length === noMessage) return undefined
+const noMessages: ReadonlyMap<number, TipMessage> = new Map()
+
+function takeMessage(from: Reader, length: number): TipMessage {
   if (length > maxMessageBytes) throw new FrameError(`a message of ${length} bytes`)
   const salt = from.hex(32)
   try {
@@ -269,10 +264,6 @@ function decodeMessage(from: Reader): { text: string; salt: Hex } | undefined {
     if (cause instanceof TypeError) throw new FrameError('a message is not UTF-8', { cause })
     throw cause
   }
-}
-
-function encodeText(message: FramedTip['message']): Uint8Array | undefined {
-  return message && new TextEncoder().encode(message.text)
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })
@@ -332,6 +323,13 @@ function reader(bytes: Uint8Array) {
     return from
   }
   return {
+    view,
+    skip: take,
+    isZero(place: number, length: number): boolean {
+      for (let offset = 0; offset < length; offset += 4)
+        if (view.getUint32(place + offset) !== 0) return false
+      return true
+    },
     u8: () => view.getUint8(take(1)),
     u16: () => view.getUint16(take(2)),
     u32: () => view.getUint32(take(4)),

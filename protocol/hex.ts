@@ -63,3 +63,13 @@ export function readAmount(view: DataView, at: number): bigint {
   const low = view.getBigUint64(at + 8)
   return high === 0n ? low : (high << 64n) | low
 }
+
+/** Copies a multiple of 4 bytes: for few of them this is much faster than `set` and the view of an array that it would take. */
+export function copyBytes(
+  { into, at, length }: { into: DataView; at: number; length: number },
+  from: DataView,
+  place: number,
+) {
+  for (let offset = 0; offset < length; offset += 4)
+    into.setUint32(at + offset, from.getUint32(place + offset))
+}

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { bytesToHex, concat, encodeAbiParameters, keccak256, stringToHex } from 'viem'
 import { concatBytes, keccak, keccakBytes, layWords, typedDigest, typeHash } from './keccak.ts'
+import { createBatch, hashing } from './sponge.ts'
 import { addresses, hashes, holds, uintOf } from './testing/arbitrary.ts'
 
-const bytes = fc.uint8Array({ maxLength: 600 })
+const bytes = fc.uint8Array({ maxLength: 600, size: 'max' })
 
 describe('keccak', () => {
   it('is Keccak-256, not SHA3-256', () => {
@@ -20,6 +21,12 @@ describe('keccakBytes', () => {
   holds('equals viem', bytes, (input) => {
     assert.deepEqual(keccakBytes(input), keccak256(input, 'bytes'))
   })
+  for (const length of [0, 135, 136, 1_086, 1_087, 1_088, 1_089, 2_175, 2_176, 2_177, 100_000]) {
+    it(`equals viem for ${length} bytes`, () => {
+      const input = Uint8Array.from({ length }, (_, index) => index * 7)
+      assert.deepEqual(keccakBytes(input), keccak256(input, 'bytes'))
+    })
+  }
   it('answers with bytes that later hashes leave alone', () => {
     const first = keccakBytes(new Uint8Array([1]))
     const copy = first.slice()
@@ -30,6 +37,29 @@ describe('keccakBytes', () => {
     const input = new Uint8Array([1, 2, 3])
     keccakBytes(input)
     assert.deepEqual(input, new Uint8Array([1, 2, 3]))
+  })
+})
+
+describe('createBatch', () => {
+  const most = 5
+  for (const length of [0, 1, 65, 128, 134, 135, 136, 137, 271, 272, 417]) {
+    const batch = createBatch({ length, most })
+    const sample = fc.array(fc.uint8Array({ minLength: length, maxLength: length }), {
+      minLength: 1,
+      maxLength: most,
+    })
+    holds(`hashes messages of ${length} bytes as viem does`, sample, (messages) => {
+      for (const [index, each] of messages.entries())
+        hashing.bytes.set(each, batch.messageAt(index))
+      batch.hash(messages.length)
+      for (const [index, each] of messages.entries()) {
+        const at = batch.digests + 32 * index
+        assert.equal(bytesToHex(hashing.bytes.slice(at, at + 32)), keccak256(each))
+      }
+    })
+  }
+  it('refuses what does not fit in the memory', () => {
+    assert.throws(() => createBatch({ length: 1_000, most: 1_000 }), RangeError)
   })
 })
 

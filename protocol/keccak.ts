@@ -1,21 +1,20 @@
 // Digests laid out by hand, for the path that every tip takes. The tests hold each of them against viem's typed-data hashing.
 
-import { createKeccak } from 'hash-wasm'
 import type { Hex } from 'viem'
 import { stringToBytes } from 'viem'
 import { maxAmount } from './amount.ts'
 import { hexBytes, readHex, writeAmount, writeHex } from './hex.ts'
-
-const hasher = await createKeccak(256)
+import type { Batch } from './sponge.ts'
+import { hashBytes, hashing, hashMessage, message } from './sponge.ts'
 
 /** keccak256 of bytes, as bytes. */
 export function keccakBytes(input: Uint8Array): Uint8Array {
-  return hasher.init().update(input).digest('binary')
+  return digestFrom(hashBytes(input))
 }
 
 /** keccak256 of bytes, as 0x-prefixed hex. */
 export function keccak(input: Uint8Array): Hex {
-  return readHex(keccakBytes(input))
+  return hexFrom(hashBytes(input))
 }
 
 /** The EIP-712 type hash of an encoded type, such as `Voucher(bytes32 channelId,uint128 maxClaimableAmount)`. */
@@ -37,17 +36,21 @@ export function layWords(values: readonly (Hex | bigint)[]): Uint8Array {
 
 /** keccak256 of some words, and of a byte before them when there is one: what most digests here are made of. */
 export function hashWords(values: readonly (Hex | bigint)[], prefix?: number): Uint8Array {
-  const start = prefix === undefined ? 0 : 1
-  const end = start + values.length * 32
-  if (end > scratch.length) return keccakBytes(concatBytes([prefixBytes(prefix), layWords(values)]))
-  scratch.fill(0, 0, end)
-  if (prefix !== undefined) scratch[0] = prefix
-  let at = start
-  for (const value of values) {
-    layWord(scratch, scratchView, { at, value })
-    at += 32
-  }
-  return keccakBytes(scratch.subarray(0, end))
+  return digestFrom(hashLaidWords(values, prefix))
+}
+
+/** As {@link hashWords}, as 0x-prefixed hex. */
+export function hashWordsToHex(values: readonly (Hex | bigint)[]): Hex {
+  return hexFrom(hashLaidWords(values))
+}
+
+/** keccak256 of the digests of a batch, one after the other. */
+export function hashDigests({ digests }: Batch, count: number): Hex {
+  const { bytes } = hashing
+  const length = count * 32
+  if (length > message.room) return hexFrom(hashBytes(bytes.subarray(digests, digests + length)))
+  bytes.copyWithin(message.at, digests, digests + length)
+  return hexFrom(hashMessage(length))
 }
 
 /** Concatenates byte strings. */
@@ -63,17 +66,37 @@ export function concatBytes(parts: readonly Uint8Array[]): Uint8Array {
 
 /** The EIP-712 digest `keccak256(0x1901 ‖ domainSeparator ‖ structHash)`. */
 export function typedDigest(domainSeparator: Hex, structHash: Hex | Uint8Array): Hex {
-  scratch[0] = 0x19
-  scratch[1] = 0x01
-  writeHex(scratch, 2, domainSeparator)
-  if (typeof structHash === 'string') writeHex(scratch, 34, structHash)
-  else scratch.set(structHash, 34)
-  return keccak(scratch.subarray(0, 66))
+  const { bytes } = hashing
+  bytes[message.at] = 0x19
+  bytes[message.at + 1] = 0x01
+  writeHex(bytes, message.at + 2, domainSeparator)
+  if (typeof structHash === 'string') writeHex(bytes, message.at + 34, structHash)
+  else bytes.set(structHash, message.at + 34)
+  return hexFrom(hashMessage(66))
 }
 
-/** Hashing never waits, so one buffer serves all. */
-const scratch = new Uint8Array(1 + 16 * 32)
-const scratchView = new DataView(scratch.buffer)
+function hashLaidWords(values: readonly (Hex | bigint)[], prefix?: number): number {
+  const start = prefix === undefined ? 0 : 1
+  const length = start + values.length * 32
+  if (length > message.room)
+    return hashBytes(concatBytes([new Uint8Array(start).fill(prefix ?? 0), layWords(values)]))
+  hashing.bytes.fill(0, message.at, message.at + length)
+  if (prefix !== undefined) hashing.bytes[message.at] = prefix
+  let at = message.at + start
+  for (const value of values) {
+    layWord(hashing.bytes, hashing.view, { at, value })
+    at += 32
+  }
+  return hashMessage(length)
+}
+
+function digestFrom(at: number): Uint8Array {
+  return hashing.bytes.slice(at, at + 32)
+}
+
+function hexFrom(at: number): Hex {
+  return readHex(hashing.bytes, at, at + 32)
+}
 
 function layWord(
   words: Uint8Array,
@@ -95,8 +118,4 @@ function layNumber(
   const digits = value.toString(16)
   const hex: Hex = `0x${digits.length % 2 === 0 ? digits : `0${digits}`}`
   layWord(words, view, { at, value: hex })
-}
-
-function prefixBytes(prefix: number | undefined): Uint8Array {
-  return prefix === undefined ? new Uint8Array() : new Uint8Array([prefix])
 }

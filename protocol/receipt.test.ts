@@ -11,7 +11,8 @@ import {
   keccak256,
 } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
-import { keccakBytes } from './keccak.ts'
+import { concatBytes, keccakBytes } from './keccak.ts'
+import { merkleLevels, merklePath, pathsOfRange, rangeSiblings, rootFromPath } from './merkle.ts'
 import {
   type BasketReceipt,
   type GroupHeader,
@@ -19,13 +20,8 @@ import {
   headerHash,
   hubDomainSeparator,
   leafHash,
-  merkleLevels,
-  merklePath,
-  pathsOfRange,
   type ReceiptLeaf,
-  rangeSiblings,
   receiptFault,
-  rootFromPath,
   zeroHash,
 } from './receipt.ts'
 import { amounts, hashes, hexOf, holds, uintOf } from './testing/arbitrary.ts'
@@ -96,12 +92,12 @@ async function sign(header: GroupHeader): Promise<Hex> {
 /** A receipt over the last two of five tips; the group's other three belong to another basket. */
 async function goodReceipt(): Promise<BasketReceipt> {
   const all = [0, 1, 2, 3, 4].map((index) => leafOf(index, index < 3 ? some('bb') : some('b0')))
-  const levels = merkleLevels(all.map(leafHash))
+  const levels = merkleLevels(concatBytes(all.map(leafHash)))
   const header: GroupHeader = {
     epoch: some('e0'),
     number: 7n,
     previous: some('e1'),
-    tipsRoot: bytesToHex(levels.at(-1)?.[0] ?? new Uint8Array()),
+    tipsRoot: bytesToHex(levels.at(-1) ?? new Uint8Array()),
     tipCount: 5,
     journalHash: some('e2'),
     closedAt: 1_790_000_000_000n,
@@ -174,14 +170,15 @@ describe('merkleLevels', () => {
   const node = (left: Uint8Array, right: Uint8Array) =>
     keccak256(concat([new Uint8Array([1]), left, right]), 'bytes')
   it('has one empty level without leaves', () => {
-    assert.deepEqual(merkleLevels([]), [[]])
+    assert.deepEqual(merkleLevels(new Uint8Array()), [new Uint8Array()])
   })
   it('has the leaf itself as the root of one', () => {
-    assert.deepEqual(merkleLevels([leaf(0)]), [[leaf(0)]])
+    assert.deepEqual(merkleLevels(leaf(0)), [leaf(0)])
   })
   it('takes a node without a sibling up as it is', () => {
     const [a, b, c] = [leaf(0), leaf(1), leaf(2)]
-    assert.deepEqual(merkleLevels([a, b, c]), [[a, b, c], [node(a, b), c], [node(node(a, b), c)]])
+    const levels = [concatBytes([a, b, c]), concatBytes([node(a, b), c]), node(node(a, b), c)]
+    assert.deepEqual(merkleLevels(concatBytes([a, b, c])), levels)
   })
   it('has the root of the largest-power-of-two split for 1 to 40 leaves', () => {
     const rootOf = (nodes: readonly Uint8Array[]): Uint8Array => {
@@ -192,13 +189,14 @@ describe('merkleLevels', () => {
     }
     for (let count = 1; count <= 40; count += 1) {
       const nodes = Array.from({ length: count }, (_, at) => leaf(at))
-      assert.deepEqual(merkleLevels(nodes).at(-1), [rootOf(nodes)])
+      assert.deepEqual(merkleLevels(concatBytes(nodes)).at(-1), rootOf(nodes))
     }
   })
   it('leaves the list of leaves alone', () => {
-    const nodes = [leaf(0), leaf(1), leaf(2)]
+    const nodes = concatBytes([leaf(0), leaf(1), leaf(2)])
+    const before = nodes.slice()
     merkleLevels(nodes)
-    assert.deepEqual(nodes, [leaf(0), leaf(1), leaf(2)])
+    assert.deepEqual(nodes, before)
   })
 })
 
@@ -207,8 +205,8 @@ describe('rootFromPath', () => {
     Array.from({ length: count }, (_, at) => keccak256(new Uint8Array([count, at]), 'bytes'))
   const trees = Array.from({ length: 40 }, (_, at) => {
     const nodes = nodesOf(at + 1)
-    const levels = merkleLevels(nodes)
-    const [root = new Uint8Array()] = levels.at(-1) ?? []
+    const levels = merkleLevels(concatBytes(nodes))
+    const root = levels.at(-1) ?? new Uint8Array()
     return { count: at + 1, nodes, levels, root }
   })
   const proofs = trees.flatMap(({ count, nodes, levels, root }) =>
@@ -254,8 +252,10 @@ describe('rootFromPath', () => {
   })
   it('never takes an inner node for a leaf: both have their own first byte', () => {
     const { levels, root } = trees[3] ?? { levels: [], root: undefined }
-    const [inner = new Uint8Array()] = levels[1] ?? []
-    const place = { index: 0, count: 2, path: [levels[1]?.[1] ?? new Uint8Array()] }
+    const [inner = new Uint8Array(), other = new Uint8Array()] = [0, 1].map((at) =>
+      levels[1]?.subarray(at * 32, (at + 1) * 32),
+    )
+    const place = { index: 0, count: 2, path: [other] }
     assert.deepEqual(rootFromPath(inner, place), root)
     const leaf = leafOf(0)
     assert.notDeepEqual(leafHash(leaf), inner)
@@ -432,14 +432,14 @@ describe('rangeSiblings and pathsOfRange', () => {
   holds('give every leaf of a range the path that it has by itself', trees, (tree) => {
     const { total, first, count } = tree
     const leaves = Array.from({ length: total }, (_, at) => keccakBytes(new Uint8Array([at])))
-    const levels = merkleLevels(leaves)
+    const levels = merkleLevels(concatBytes(leaves))
     const siblings = rangeSiblings(levels, { first, count })
     const paths = pathsOfRange(leaves.slice(first, first + count), { first, total, siblings })
     assert.deepEqual(
       paths,
       Array.from({ length: count }, (_, at) => merklePath(levels, first + at)),
     )
-    for (const wrong of [siblings.slice(1), [...siblings, new Uint8Array(32)]]) {
+    for (const wrong of [siblings.slice(32), concatBytes([siblings, new Uint8Array(32)])]) {
       if (wrong.length === siblings.length) continue
       assert.throws(
         () => pathsOfRange(leaves.slice(first, first + count), { first, total, siblings: wrong }),
@@ -457,7 +457,10 @@ describe('rangeSiblings and pathsOfRange', () => {
       [-1, 1],
     ] as const) {
       const leaves = Array.from({ length: count }, () => leaf)
-      assert.throws(() => pathsOfRange(leaves, { first, total: 3, siblings: [] }), RangeError)
+      assert.throws(
+        () => pathsOfRange(leaves, { first, total: 3, siblings: new Uint8Array() }),
+        RangeError,
+      )
     }
   })
 })

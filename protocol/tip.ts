@@ -2,8 +2,18 @@
 
 import type { Address, Hex } from 'viem'
 import { hexToBytes, pad, stringToBytes } from 'viem'
-import { readHex } from './hex.ts'
-import { concatBytes, hashWords, keccak, typedDigest, typeHash } from './keccak.ts'
+import { writeHex } from './hex.ts'
+import {
+  concatBytes,
+  hashDigests,
+  hashWords,
+  hashWordsToHex,
+  keccak,
+  layWords,
+  typedDigest,
+  typeHash,
+} from './keccak.ts'
+import { createBatch, hashing } from './sponge.ts'
 
 /** How many tips one voucher may name. */
 export const tipsPerBasket = { minimum: 1, maximum: 256 } as const
@@ -34,16 +44,46 @@ const tipVoucherTypeHash = typeHash(
   `TipVoucher(bytes32 channelId,uint128 maxClaimableAmount,Tip[] tips)${tipType}`,
 )
 
+/** Each tip's hash is of its type and fields, one word each. */
+const hashed = createBatch({ length: 128, most: 256 })
+for (let index = 0; index < hashed.most; index += 1)
+  writeHex(hashing.bytes, hashed.messageAt(index), tipTypeHash)
+
 /** The EIP-712 hash of the list of tips: keccak256 of the concatenated tip hashes. */
 export function tipsHash(tips: readonly Tip[]): Hex {
-  return keccak(
-    concatBytes(tips.map(({ to, amount, ref }) => hashWords([tipTypeHash, to, amount, ref]))),
-  )
+  return hashTips(tips.length, (index, at) => {
+    const { to, amount, ref } = tips[index] ?? noTip
+    const words = layWords([to, amount, ref])
+    hashing.bytes.set(words, at)
+  })
+}
+
+/**
+ * As {@link tipsHash}, of tips that are laid out rather than given: `lay` writes `to`, the amount and `ref` of one as three words
+ * to a place of the memory for hashing.
+ */
+export function hashTips(count: number, lay: (index: number, at: number) => void): Hex {
+  if (count <= hashed.most) {
+    hashSome(0, count, lay)
+    return hashDigests(hashed, count)
+  }
+  const hashes = new Uint8Array(count * 32)
+  for (let done = 0; done < count; done += hashed.most) {
+    const some = Math.min(hashed.most, count - done)
+    hashSome(done, some, lay)
+    hashes.set(hashing.bytes.subarray(hashed.digests, hashed.digests + some * 32), done * 32)
+  }
+  return keccak(hashes)
+}
+
+function hashSome(first: number, count: number, lay: (index: number, at: number) => void) {
+  for (let index = 0; index < count; index += 1) lay(first + index, hashed.messageAt(index) + 32)
+  hashed.hash(count)
 }
 
 /** What a basket is called, whatever maximum it is signed with: keccak256(channelId ‖ tipsHash). */
 export function basketId(channelId: Hex, hashOfTips: Hex): Hex {
-  return readHex(hashWords([channelId, hashOfTips]))
+  return hashWordsToHex([channelId, hashOfTips])
 }
 
 /** The digest that the payer side signs for a basket, given the hash of its tips. */
@@ -76,3 +116,5 @@ export function messageRef({ salt, text }: { salt: Hex; text: string }): Hex {
 export function tipsTotal(tips: readonly Tip[]): bigint {
   return tips.reduce((total, tip) => total + tip.amount, 0n)
 }
+
+const noTip: Tip = { to: '0x', amount: 0n, ref: '0x' }

@@ -400,7 +400,7 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     const told = heard ? events.of(published) : []
     live.publish(told)
     webhooks.publish({ group: published.group, events: told })
-    tower?.committed(published.tips)
+    tower?.committed(published.baskets)
   }
 
   function resumeMoneyOut() {

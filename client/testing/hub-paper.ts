@@ -3,17 +3,12 @@
 import type { Hex } from 'viem'
 import { bytesToHex, keccak256 } from 'viem'
 import { privateKeyToAccount, sign } from 'viem/accounts'
+import { concatBytes } from '#protocol/keccak.ts'
+import { merkleLevels, merklePath } from '#protocol/merkle.ts'
 import type { QuoteView } from '#protocol/messages/payouts.ts'
 import { destinationHash, quoteDigest, quoteHash } from '#protocol/payment.ts'
 import type { BasketReceipt, GroupHeader, ReceiptLeaf } from '#protocol/receipt.ts'
-import {
-  headerDigest,
-  hubDomainSeparator,
-  leafHash,
-  merkleLevels,
-  merklePath,
-  zeroHash,
-} from '#protocol/receipt.ts'
+import { headerDigest, hubDomainSeparator, leafHash, zeroHash } from '#protocol/receipt.ts'
 import { lowerCase } from '#protocol/signature.ts'
 import type { BasketRecord, HubPin } from '../records.ts'
 
@@ -99,12 +94,12 @@ export function hashOf(byte: number): Hex {
 
 async function sealed(basketId: Hex, leaves: readonly ReceiptLeaf[]): Promise<BasketReceipt> {
   const before = leafHash({ ...(leaves[0] ?? emptyLeaf()), salt: hashOf(3), index: 0 })
-  const levels = merkleLevels([before, ...leaves.map(leafHash)])
+  const levels = merkleLevels(concatBytes([before, ...leaves.map(leafHash)]))
   const header: GroupHeader = {
     epoch: hashOf(7),
     number: 12n,
     previous: hashOf(8),
-    tipsRoot: bytesToHex(levels.at(-1)?.[0] ?? new Uint8Array(32)),
+    tipsRoot: bytesToHex(levels.at(-1) ?? new Uint8Array(32)),
     tipCount: leaves.length + 1,
     journalHash: hashOf(6),
     closedAt: 1_700_000_000_000n,

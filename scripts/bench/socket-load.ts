@@ -6,7 +6,7 @@ import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { WebSocket } from 'ws'
 import type { FramedBasket } from '#protocol/frames.ts'
-import { decodeReceipts, encodeBaskets, frameKinds } from '#protocol/frames.ts'
+import { decodeReceipts, encodeBaskets, frameKinds, unpackProofs } from '#protocol/frames.ts'
 import type { BenchChannel } from './channels.ts'
 import type { LoadReport } from './lanes.ts'
 import { signBaskets } from './signed-baskets.ts'
@@ -86,21 +86,25 @@ async function openLane(lane: number): Promise<Lane> {
 /** Resolves when the time is over and everything that was sent is answered. */
 function runLane(lane: Lane): Promise<void> {
   const { pace, connections } = plan
+  let hasSentAll = () => performance.now() >= end
   return new Promise((resolve, reject) => {
     lane.socket.on('message', (data: Buffer, isBinary: boolean) => {
       if (!isBinary || data[0] !== frameKinds.receipts) return reject(new Error(data.toString()))
       const answered = takeReceipts(lane, data)
       if ('window' in pace && performance.now() < end) sendNext(lane, answered, reject)
-      if (lane.answered === lane.next && performance.now() >= end) resolve()
+      if (lane.answered === lane.next && hasSentAll()) resolve()
     })
     lane.socket.on('close', (code, reason) => reject(new Error(`closed with ${code} ${reason}`)))
     if ('window' in pace) return sendNext(lane, pace.window, reject)
+    let isSending = true
+    hasSentAll = () => !isSending
     const timer = setInterval(() => {
       const now = performance.now()
       const due = Math.floor((((Math.min(now, end) - started) / 1_000) * pace.rate) / connections)
       if (due > lane.next) sendNext(lane, due - lane.next, reject)
       if (now < end) return
       clearInterval(timer)
+      isSending = false
       if (lane.answered === lane.next) resolve()
     }, paceMs)
   })
@@ -129,9 +133,9 @@ function takeReceipts(lane: Lane, frame: Uint8Array): number {
 function assertCharged({ frames, baskets, next }: Lane) {
   const answered = new Map<number, bigint>()
   for (const frame of frames) {
-    for (const { request, tips } of decodeReceipts(frame).receipts) {
+    for (const { request, proofs } of decodeReceipts(frame).receipts) {
       assert.ok(!answered.has(request), `request ${request} was answered twice`)
-      answered.set(request, tips.at(-1)?.chargedAfter ?? 0n)
+      answered.set(request, unpackProofs(proofs).at(-1)?.chargedAfter ?? 0n)
     }
   }
   const charged = new Map<string, { most: bigint; signed: bigint }>()

@@ -13,7 +13,7 @@ import { lateGroups, loadBalances, nextGroup, walkGroups } from '../store/start-
 import type { Database } from '../store/table.ts'
 import { sortable, table } from '../store/table.ts'
 import type { Disk } from '../testing/disk.ts'
-import { draftTip, openDisk, openLog, owner, randomHash } from '../testing/disk.ts'
+import { draftBasket, openDisk, openLog, owner, randomHash } from '../testing/disk.ts'
 import { verifyBackup, writeBackup } from './file.ts'
 import { backupFormat, encodeBackup } from './format.ts'
 import { firstGroupAfter, restoreBackup } from './restore.ts'
@@ -174,11 +174,13 @@ describe('restoreBackup', () => {
   it('goes on in the chain of groups under a number that was never given (R22, I7)', async () => {
     await backUp()
     const last = log.head()
-    await log.commit({ tips: [draftTip(randomHash())] })
+    await log.commit({ baskets: [draftBasket(randomHash())] })
     const { db, firstGroup } = await restored()
     assert.equal(await nextGroup(db), firstGroup)
     const { log: again } = await openLog(db)
-    const { header } = await again.commit({ rows: [notes.put('c', 'x')] })
+    const {
+      group: { header },
+    } = await again.commit({ rows: [notes.put('c', 'x')] })
     assert.equal(header.number, firstGroup)
     assert.equal(header.previous, last.hash)
     assert.ok(firstGroup > 2n ** 40n)

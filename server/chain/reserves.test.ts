@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import type { Address } from 'viem'
 import { encodeAbiParameters, keccak256, numberToHex } from 'viem'
 import { HubError } from '#protocol/errors.ts'
+import { packBasket } from '#protocol/packed-tips.ts'
 import { balanceKey } from '../ledger/entry.ts'
 import type { Books } from '../testing/books.ts'
 import { openBooks } from '../testing/books.ts'
@@ -162,7 +163,7 @@ describe('createReserves, on a real chain', function () {
         signTip(channel, { to: creator, amount: 1n, maximum: charged + 100n + BigInt(index) }),
       ),
     )
-    const accepted = baskets.map((basket) => books.baskets.accept(basket))
+    const accepted = baskets.map((basket) => books.baskets.accept(packBasket(basket)))
     for (let check = 0; check < 5; check += 1)
       assert.equal((await books.reserves.check()).verdict, 'equal')
     await Promise.all(accepted)

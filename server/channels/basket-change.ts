@@ -2,16 +2,17 @@
 
 import type { Address, Hex } from 'viem'
 import { mulDiv } from '#protocol/amount.ts'
-import type { TipsRequest } from '#protocol/messages/tips.ts'
 import { toJson } from '#protocol/messages/wire.ts'
+import type { PackedBasket } from '#protocol/packed-tips.ts'
+import { amountOf } from '#protocol/packed-tips.ts'
 import { accounts } from '../ledger/accounts.ts'
 import type { Leg } from '../ledger/entry.ts'
-import { move } from '../ledger/entry.ts'
-import type { TipDraft } from '../store/group-log.ts'
 import type { EventDraft } from '../store/group-rows.ts'
 import { codedTable } from '../store/table.ts'
-import type { StoredTip } from '../store/tip-codec.ts'
+import type { BasketDraft, StoredTip } from '../store/tip-codec.ts'
 import type { Channel } from './channel.ts'
+import type { Recipient } from './recipients.ts'
+import { recipientAccount } from './recipients.ts'
 
 /** Where the tips of an accepted basket stand in the group log. */
 export type StoredBasket = { group: bigint; firstIndex: number; count: number }
@@ -19,11 +20,11 @@ export type StoredBasket = { group: bigint; firstIndex: number; count: number }
 /** By basket id: group (8 bytes), first place (4), count (2). */
 export const basketRows = codedTable<StoredBasket>('basket', {
   encode({ group, firstIndex, count }) {
-    const view = new DataView(new ArrayBuffer(14))
-    view.setBigUint64(0, group)
-    view.setUint32(8, firstIndex)
-    view.setUint16(12, count)
-    return new Uint8Array(view.buffer)
+    const bytes = Buffer.allocUnsafe(14)
+    bytes.writeBigUInt64BE(group)
+    bytes.writeUInt32BE(firstIndex, 8)
+    bytes.writeUInt16BE(count, 12)
+    return bytes
   },
   decode(bytes) {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
@@ -36,82 +37,78 @@ export type TipFees = { basisPoints: bigint; account: Address }
 
 const wholeInBasisPoints = 10_000n
 
-/** The account that a `to` names: its last 20 bytes. */
-export function recipientAccount(to: Hex): Address {
-  return `0x${to.slice(26)}`
-}
+/** What a basket of new tips says, and what it is called. */
+export type NamedBasket = Omit<PackedBasket, 'channelId'> & { id: Hex; hashOfTips: Hex }
 
-/** The tips of a basket in order. `acceptedBefore` is what a recipient had been accepted in all, base units. */
-export function draftTips(
+/**
+ * A basket as it goes into a group, and its ledger legs: the channel owes more, recipients and fees are owed it. `recipients` are
+ * those of its tips in order, `acceptedBefore` is what one had been accepted in all, base units.
+ */
+export function draftBasket(
   channel: Channel,
+  { id, hashOfTips, tips, signature, maxClaimableAmount }: NamedBasket,
   {
-    tips,
-    signature,
-    hashOfTips,
-    maxClaimableAmount,
-  }: Omit<TipsRequest, 'channelId'> & { hashOfTips: Hex },
-  {
-    id,
     at,
     fees,
+    recipients,
     acceptedBefore,
-  }: { id: Hex; at: number; fees: TipFees; acceptedBefore: (account: Address) => bigint },
-): TipDraft[] {
+  }: {
+    at: number
+    fees: TipFees
+    recipients: readonly Recipient[]
+    acceptedBefore: (recipient: Recipient) => bigint
+  },
+): { draft: BasketDraft; legs: Leg[] } {
   const { payer, token } = channel.config
-  const accepted = new Map<Address, bigint>()
-  let chargedAfter = channel.charged
-  return tips.map(({ to, ref, amount, message }) => {
-    const account = recipientAccount(to)
-    const fee = tipFee(account, { amount, fees })
-    const acceptedAfter = (accepted.get(account) ?? acceptedBefore(account)) + amount - fee
-    accepted.set(account, acceptedAfter)
-    chargedAfter += amount
-    return {
-      leaf: {
-        channelId: channel.id,
-        basketId: id,
-        voucherSignature: signature,
-        to,
-        ref,
-        amount,
-        fee,
-        chargedAfter,
-        acceptedAfter,
-      },
-      note: {
-        payer,
-        token,
-        message: message?.text ?? null,
-        acceptedAt: at,
-        tipsHash: hashOfTips,
-        maxClaimableAmount,
-      },
-    }
+  const accepted = new Map<Recipient, { before: bigint; after: bigint }>()
+  const charges = { total: 0n, fees: 0n }
+  const outcomes = recipients.map((recipient, index) => {
+    const amount = amountOf(tips, index)
+    const fee = tipFee(recipient, { amount, fees })
+    const totals = accepted.get(recipient) ?? totalsFrom(acceptedBefore(recipient))
+    totals.after += amount - fee
+    accepted.set(recipient, totals)
+    charges.total += amount
+    charges.fees += fee
+    const chargedAfter = channel.charged + charges.total
+    return { fee, chargedAfter, acceptedAfter: totals.after }
   })
+  const draft = {
+    channelId: channel.id,
+    basketId: id,
+    voucherSignature: signature,
+    payer,
+    token,
+    acceptedAt: at,
+    tipsHash: hashOfTips,
+    maxClaimableAmount,
+    tips,
+    recipients: recipients.map(({ to }) => to),
+    outcomes,
+  }
+  return { draft, legs: basketLegs(token, { charges, accepted }) }
 }
 
-/** The ledger account that owes a recipient. */
-export function recipientLedgerAccount(account: Address, feeAccount: Address): string {
-  return account === feeAccount ? accounts.fees : accounts.creator(account)
+function totalsFrom(before: bigint) {
+  return { before, after: before }
 }
 
-/** What the ledger books of a basket: the channel owes more, recipients and fees are owed it. */
-export function basketLegs(
-  channel: Channel,
-  tips: readonly TipDraft[],
-  { fees }: { fees: TipFees },
+/** The fee account may be a recipient as well: then it has two legs. */
+function basketLegs(
+  currency: Address,
+  {
+    charges,
+    accepted,
+  }: {
+    charges: { total: bigint; fees: bigint }
+    accepted: ReadonlyMap<Recipient, { before: bigint; after: bigint }>
+  },
 ): Leg[] {
-  const currency = channel.config.token
-  return tips.flatMap(({ leaf }) => {
-    const credit = recipientLedgerAccount(recipientAccount(leaf.to), fees.account)
-    const amount = leaf.amount - leaf.fee
-    const net = move({ debit: accounts.channels, credit }, { currency, amount })
-    if (leaf.fee === 0n) return net
-    return [
-      ...net,
-      ...move({ debit: accounts.channels, credit: accounts.fees }, { currency, amount: leaf.fee }),
-    ]
-  })
+  const legs: Leg[] = [{ account: accounts.channels, currency, amount: charges.total }]
+  for (const [{ ledgerAccount }, { before, after }] of accepted)
+    legs.push({ account: ledgerAccount, currency, amount: before - after })
+  if (charges.fees > 0n) legs.push({ account: accounts.fees, currency, amount: -charges.fees })
+  return legs
 }
 
 /** A tip as an event for its recipient and for the payer side. */
@@ -125,8 +122,11 @@ export function tipEvent({ leaf, note }: StoredTip, payerAuthorizer: Address): E
   }
 }
 
-function tipFee(account: Address, { amount, fees }: { amount: bigint; fees: TipFees }): bigint {
-  if (account === fees.account) return 0n
+function tipFee(
+  { paysFees }: Recipient,
+  { amount, fees }: { amount: bigint; fees: TipFees },
+): bigint {
+  if (!paysFees) return 0n
   return mulDiv(amount, {
     numerator: fees.basisPoints,
     denominator: wholeInBasisPoints,

@@ -3,40 +3,30 @@
 import type { Address, Hex } from 'viem'
 import { hexToBytes } from 'viem'
 import { HubError } from '#protocol/errors.ts'
+import { readHex } from '#protocol/hex.ts'
 import { keccak } from '#protocol/keccak.ts'
-import type { ChannelAmounts, TipsRequest } from '#protocol/messages/tips.ts'
+import type { ChannelAmounts } from '#protocol/messages/tips.ts'
+import type { PackedBasket, PackedTips } from '#protocol/packed-tips.ts'
+import { packedTipsHash, packedTotal, packTips, tipOffsets } from '#protocol/packed-tips.ts'
 import type { BasketReceipt } from '#protocol/receipt.ts'
-import type { Tip } from '#protocol/tip.ts'
-import {
-  basketId,
-  messageRef,
-  tipsHash,
-  tipsTotal,
-  tipTo,
-  tipVoucherDigest,
-} from '#protocol/tip.ts'
-import type { Creators } from '../creators/creators.ts'
+import { basketId, messageRef, tipVoucherDigest } from '#protocol/tip.ts'
 import type { VaultAccounts } from '../creators/vault-accounts.ts'
 import type { Balances } from '../ledger/entry.ts'
 import { balanceOf } from '../ledger/entry.ts'
 import type { Committed, GroupLog } from '../store/group-log.ts'
-import { readCommitted } from '../store/group-log.ts'
+import { committedTips, readCommitted } from '../store/group-log.ts'
 import type { LateRow } from '../store/late-rows.ts'
 import type { Database, Row } from '../store/table.ts'
 import type { OpenStream } from '../streams/stream.ts'
 import type { StreamBook } from '../streams/stream-book.ts'
 import { amountsWithout, chargeable, ticksProof } from '../streams/stream-end.ts'
 import type { TowerFeed } from '../tower/feed.ts'
-import type { StoredBasket, TipFees } from './basket-change.ts'
-import {
-  basketLegs,
-  basketRows,
-  draftTips,
-  recipientAccount,
-  recipientLedgerAccount,
-} from './basket-change.ts'
+import type { NamedBasket, StoredBasket } from './basket-change.ts'
+import { basketRows, draftBasket } from './basket-change.ts'
 import type { CeilingProof, Channel } from './channel.ts'
 import { assertCovered, charge } from './channel.ts'
+import type { Recipient, RecipientDeps, Recipients } from './recipients.ts'
+import { createRecipients, recipientOf } from './recipients.ts'
 import type { ChannelRegistry } from './registry.ts'
 import type { SignatureBackend } from './signature-backend.ts'
 import type { SignatureChecks } from './signature-checks.ts'
@@ -46,9 +36,9 @@ export type Accepted = { id: Hex; committed: Committed; channel: ChannelAmounts 
 
 export type Baskets = {
   /** Accepts a basket, or answers again for one that was accepted before. */
-  accept(request: TipsRequest): Promise<Accepted>
+  accept(request: PackedBasket): Promise<Accepted>
   /** Every check of `accept` short of accepting, on a channel as it would be; for deposits that bring a basket. */
-  assertAcceptable(channel: Channel, request: TipsRequest): void
+  assertAcceptable(channel: Channel, request: PackedBasket): void
   /**
    * Charges what a stream ticked as one tip under its commitment, and ends it: the very basket that its payer would end it
    * with, so that whoever sends that later gets the same receipt (R28). Nothing is charged when nothing was ticked.
@@ -64,9 +54,6 @@ export type Baskets = {
   /** @throws HubError `unknown_basket` */
   find(id: Hex): { channelId: Hex; receipt: BasketReceipt }
 }
-
-/** Who may be paid. */
-export type RecipientDeps = { creators: Creators; fees: TipFees }
 
 export type BasketDeps = RecipientDeps & {
   db: Database
@@ -87,9 +74,10 @@ export type BasketDeps = RecipientDeps & {
   tower?: Pick<TowerFeed, 'told' | 'assertTakes'> | undefined
 }
 
-type NamedTips = { id: Hex; hashOfTips: Hex }
+type Deps = BasketDeps & { recipients: Recipients }
 
-type NamedTip = NamedTips & { tips: Tip[] }
+/** What the tips of a basket make it, and what they add up to. */
+type Named = NamedBasket & { total: bigint }
 
 /** A basket that somebody waits for: how many do, where it stands if it was accepted before, and its commit once asked. */
 type InProgress = {
@@ -99,7 +87,8 @@ type InProgress = {
   committed: Promise<Committed> | undefined
 }
 
-export function createBaskets(deps: BasketDeps): Baskets {
+export function createBaskets(basketDeps: BasketDeps): Baskets {
+  const deps: Deps = { ...basketDeps, recipients: createRecipients(basketDeps) }
   const { db, channels } = deps
   const inProgress = new Map<Hex, InProgress>()
   /** How many requests on a channel are between their first check and their commit. */
@@ -109,17 +98,17 @@ export function createBaskets(deps: BasketDeps): Baskets {
     async accept(request) {
       const channel = channels.get(request.channelId)
       assertCredited(channel)
-      const hashOfTips = tipsHash(request.tips)
-      const id = basketId(channel.id, hashOfTips)
-      const committed = await acceptOnce(channel, { ...request, id, hashOfTips })
+      const basket = nameBasket(request)
+      const committed = await acceptOnce(channel, basket)
       const told = deps.tower?.told(committed)
       if (told !== undefined) await told
-      return { id, committed, channel: channels.amounts(channels.get(channel.id)) }
+      return { id: basket.id, committed, channel: channels.amounts(channels.get(channel.id)) }
     },
     assertAcceptable(channel, request) {
-      assertTakes(deps, request)
-      assertAffordable(deps, channel, request)
-      assertSigned(deps, channel, request)
+      const basket = nameBasket(request)
+      assertTakes(deps, basket)
+      assertAffordable(deps, channel, basket)
+      assertSigned(deps, channel, basket)
     },
     endStream,
     isKnown,
@@ -167,29 +156,32 @@ export function createBaskets(deps: BasketDeps): Baskets {
    * The tip that ends a stream, if it ticked. A payer may have sent the same tip before the stream began, to have its basket
    * known already and the ticks for nothing: then another ref makes it another basket.
    */
-  function lastTip(channel: Channel, stream: OpenStream): NamedTip | undefined {
+  function lastTip(channel: Channel, stream: OpenStream): Named | undefined {
     const amount = chargeable(channel, stream)
     if (amount === 0n) return undefined
     const { to, root } = stream.commitment
+    const { signature, maxClaimableAmount } = ticksProof(stream)
     for (let ref = root; ; ref = keccak(hexToBytes(ref))) {
-      const tips = [{ to, amount, ref }]
-      const hashOfTips = tipsHash(tips)
-      const id = basketId(channel.id, hashOfTips)
-      if (!isKnown(id)) return { id, hashOfTips, tips }
+      const tips = packTips([{ to, amount, ref }])
+      const basket = nameBasket({ channelId: channel.id, tips, signature, maxClaimableAmount })
+      if (!isKnown(basket.id)) return basket
     }
   }
 
   /** Whoever sends the same basket meanwhile waits for the same receipt, after a signature of their own (R2). */
-  async function acceptOnce(channel: Channel, request: TipsRequest & NamedTips) {
-    const mine = progressOf(request.id)
-    if (!mine.stored && !mine.committed) assertWorthwhile(channel, request)
+  async function acceptOnce(channel: Channel, basket: Named): Promise<Committed> {
+    const mine = progressOf(basket.id)
+    if (!mine.stored && !mine.committed) assertWorthwhile(channel, basket)
     count(onChannel, channel.id, 1)
+    join(mine)
     try {
-      return await whileWaiting(mine, async () => {
-        await assertSignedBy(deps, channel, request)
-        return committedOnce(mine, () => acceptNew(deps, channels.get(channel.id), request))
-      })
+      const digest = digestOf(deps, channel, basket)
+      const { payerAuthorizer } = channel.config
+      if (!(await deps.checks.isBy(payerAuthorizer, digest, basket.signature)))
+        throw badSignature(channel)
+      return await committedOnce(mine, () => acceptNew(deps, channels.get(channel.id), basket))
     } finally {
+      leave(mine)
       count(onChannel, channel.id, -1)
     }
   }
@@ -201,14 +193,22 @@ export function createBaskets(deps: BasketDeps): Baskets {
 
   /** Whoever presents a basket that is worked on joins in: all of them share one commit. */
   async function whileWaiting<T>(mine: InProgress, work: () => Promise<T>): Promise<T> {
-    inProgress.set(mine.id, mine)
-    mine.waiting += 1
+    join(mine)
     try {
       return await work()
     } finally {
-      mine.waiting -= 1
-      if (mine.waiting === 0) inProgress.delete(mine.id)
+      leave(mine)
     }
+  }
+
+  function join(mine: InProgress) {
+    inProgress.set(mine.id, mine)
+    mine.waiting += 1
+  }
+
+  function leave(mine: InProgress) {
+    mine.waiting -= 1
+    if (mine.waiting === 0) inProgress.delete(mine.id)
   }
 
   /** The first who comes here commits. Whether there was one, and the commit, are of one tick: there is no second. */
@@ -218,25 +218,23 @@ export function createBaskets(deps: BasketDeps): Baskets {
   }
 
   /** The cheap refusals. What is in progress on the channel may still change whether it can pay: that is judged after. */
-  function assertWorthwhile(channel: Channel, request: TipsRequest) {
+  function assertWorthwhile(channel: Channel, basket: Named) {
     if (inProgress.size >= deps.maxInProgress) {
       const values = { waiting: inProgress.size }
       throw new HubError('too_many_requests', `${inProgress.size} baskets are in progress`, {
         values,
       })
     }
-    assertTakes(deps, request)
-    deps.tower?.assertTakes(channel, tipsTotal(request.tips))
-    if (!onChannel.has(channel.id)) assertAffordable(deps, channel, request)
+    assertTakes(deps, basket)
+    deps.tower?.assertTakes(channel, basket.total)
+    if (!onChannel.has(channel.id)) assertAffordable(deps, channel, basket)
   }
 }
 
 /** The receipt of a committed basket. */
-export function receiptOf(
-  id: Hex,
-  { header, headerSignature, tips }: Pick<Committed, 'header' | 'headerSignature' | 'tips'>,
-): BasketReceipt {
-  return { basketId: id, header, headerSignature, tips }
+export function receiptOf(id: Hex, committed: Committed): BasketReceipt {
+  const { header, headerSignature } = committed.group
+  return { basketId: id, header, headerSignature, tips: committedTips(committed) }
 }
 
 function count(counts: Map<Hex, number>, key: Hex, change: 1 | -1) {
@@ -245,16 +243,18 @@ function count(counts: Map<Hex, number>, key: Hex, change: 1 | -1) {
   else counts.set(key, next)
 }
 
+function nameBasket({ channelId, tips, signature, maxClaimableAmount }: PackedBasket): Named {
+  const hashOfTips = packedTipsHash(tips)
+  const id = basketId(channelId, hashOfTips)
+  return { id, hashOfTips, total: packedTotal(tips), tips, signature, maxClaimableAmount }
+}
+
 /** Synchronous up to the commit, so that the check and the write see the same channel. */
-function acceptNew(
-  deps: BasketDeps,
-  channel: Channel,
-  request: TipsRequest & NamedTips,
-): Promise<Committed> {
+function acceptNew(deps: Deps, channel: Channel, basket: Named): Promise<Committed> {
   const { log, channels, streams } = deps
-  const { id, tips, signature, maxClaimableAmount, hashOfTips } = request
+  const { id, tips, total, signature, maxClaimableAmount, hashOfTips } = basket
   deps.assertOpen()
-  assertAffordable(deps, channel, request)
+  assertAffordable(deps, channel, basket)
   log.assertRoom()
   const ended = streams.endedBy(channel.id, tips)
   const rows = ended ? streams.close(ended, id) : []
@@ -264,92 +264,87 @@ function acceptNew(
     tipsHash: hashOfTips,
     signature,
   }
-  const late = [channels.charge(charge(channel, { added: tipsTotal(tips), proof }))]
-  return commitBasket(deps, channel, { basket: request, late, rows })
+  const late = [channels.charge(charge(channel, { added: total, proof }))]
+  const recipients = tips.starts.map((_, index) => recipientAt(deps, tips, index))
+  return commitBasket(deps, channel, { basket, recipients, late, rows })
 }
 
 /** The channel's row goes with the tip: a start could not tell its proof from the tip alone. */
 function commitStream(
-  deps: BasketDeps,
+  deps: Deps,
   channel: Channel,
-  { stream, named }: { stream: OpenStream; named: NamedTip },
+  { stream, named }: { stream: OpenStream; named: Named },
 ): Promise<Committed> {
   const proof = ticksProof(stream)
   const closed = deps.streams.close(stream, named.id)
-  const charged = deps.channels.update(charge(channel, { added: tipsTotal(named.tips), proof }))
-  const { signature, maxClaimableAmount } = proof
-  const basket = { ...named, signature, maxClaimableAmount }
-  return commitBasket(deps, channel, { basket, late: [], rows: [...closed, charged] })
+  const charged = deps.channels.update(charge(channel, { added: named.total, proof }))
+  const recipients = [recipientOf(stream.commitment.to, deps.fees)]
+  const rows = [...closed, charged]
+  return commitBasket(deps, channel, { basket: named, recipients, late: [], rows })
 }
 
 /** Writes a basket of a channel whose next state is taken over already. `channel` is the one before. */
 function commitBasket(
-  deps: BasketDeps,
+  deps: Deps,
   channel: Channel,
   {
     basket,
+    recipients,
     late,
     rows,
   }: {
-    basket: Omit<TipsRequest, 'channelId'> & NamedTips
+    basket: NamedBasket
+    recipients: readonly Recipient[]
     late: readonly LateRow[]
     rows: readonly Row[]
   },
 ): Promise<Committed> {
-  const { log, fees } = deps
-  const { id } = basket
-  const acceptedBefore = (account: Address) =>
-    acceptedBy(deps, { account, token: channel.config.token })
-  const drafts = draftTips(channel, basket, { id, at: deps.now(), fees, acceptedBefore })
-  return log.commit({
+  const { token } = channel.config
+  const { draft, legs } = draftBasket(channel, basket, {
+    at: deps.now(),
+    fees: deps.fees,
+    recipients,
+    acceptedBefore: (recipient) => acceptedBy(deps, recipient, token),
+  })
+  return deps.log.commit({
     late,
     rows,
-    tips: drafts,
-    legs: basketLegs(channel, drafts, { fees }),
-    rowsAt: (place) => [basketRows.put(id, { ...place, count: drafts.length })],
+    baskets: [draft],
+    legs,
+    rowsAt: (place) => [basketRows.put(basket.id, { ...place, count: recipients.length })],
   })
 }
 
 /** What can be refused without looking at the channel's amounts. */
-function assertTakes(deps: BasketDeps, { tips }: TipsRequest) {
-  assertTips(deps, tips)
+function assertTakes(deps: Deps, { tips }: Named) {
+  assertFreshRefs(tips)
+  assertMessages(tips)
+  for (let index = 0; index < tips.starts.length; index += 1) recipientAt(deps, tips, index)
   deps.assertOpen()
 }
 
 function assertAffordable(
   { channels, streams }: BasketDeps,
   channel: Channel,
-  { tips, maxClaimableAmount }: TipsRequest,
+  { tips, total, maxClaimableAmount }: Named,
 ) {
   const ended = streams.endedBy(channel.id, tips)
   const amounts = channels.amounts(channel)
   assertCovered(ended ? amountsWithout(ended, amounts) : amounts, {
-    added: tipsTotal(tips),
+    added: total,
     offered: maxClaimableAmount,
   })
 }
 
-function assertTips(deps: BasketDeps, tips: TipsRequest['tips']) {
-  assertFreshRefs(tips)
-  for (const [index, { ref, message }] of tips.entries()) {
-    if (message && messageRef(message) !== ref) {
-      throw new HubError('message_mismatch', `tip ${index}: ref is not keccak256(salt ‖ message)`, {
-        values: { index },
-      })
-    }
-  }
-  for (const [index, { to }] of tips.entries()) {
-    if (!isRecipient(deps, to)) {
-      throw new HubError('unknown_creator', `tip ${index} names ${to}, who has not joined`, {
-        values: { index, to },
-      })
-    }
-  }
-}
-
-function assertFreshRefs(tips: TipsRequest['tips']) {
+/** Refs that differ in their first four bytes differ: only where those are the same, the whole of all is compared. */
+function assertFreshRefs(tips: PackedTips) {
+  if (tips.starts.length === 1) return
+  const beginnings = new Set<number>()
+  for (const start of tips.starts) beginnings.add(tips.view.getInt32(start + tipOffsets.ref))
+  if (beginnings.size === tips.starts.length) return
   const refs = new Set<Hex>()
-  for (const [index, { ref }] of tips.entries()) {
+  for (let index = 0; index < tips.starts.length; index += 1) {
+    const ref = refOf(tips, index)
     if (refs.has(ref)) {
       throw new HubError('duplicate_ref', `tip ${index} repeats ref ${ref}`, {
         values: { index, ref },
@@ -359,28 +354,35 @@ function assertFreshRefs(tips: TipsRequest['tips']) {
   }
 }
 
-/** Whether a `to` is the address of a registered creator or the hub's fee account (R8). */
-export function isRecipient({ creators, fees }: RecipientDeps, to: Hex): boolean {
-  const account = recipientAccount(to)
-  if (tipTo(account) !== to) return false
-  return account === fees.account || creators.byAccount(account) !== undefined
+function assertMessages(tips: PackedTips) {
+  for (const [index, message] of tips.messages) {
+    if (messageRef(message) === refOf(tips, index)) continue
+    throw new HubError('message_mismatch', `tip ${index}: ref is not keccak256(salt ‖ message)`, {
+      values: { index },
+    })
+  }
 }
 
-async function assertSignedBy(
-  deps: BasketDeps,
-  channel: Channel,
-  request: TipsRequest & NamedTips,
-) {
-  const digest = digestOf(deps, channel, request)
-  if (await deps.checks.isBy(channel.config.payerAuthorizer, digest, request.signature)) return
-  throw badSignature(channel)
+function recipientAt({ recipients }: Deps, tips: PackedTips, index: number): Recipient {
+  const recipient = recipients.of(tips, index)
+  if (recipient) return recipient
+  const at = (tips.starts[index] ?? 0) + tipOffsets.to
+  const to = readHex(tips.bytes, at, at + 32)
+  throw new HubError('unknown_creator', `tip ${index} names ${to}, who has not joined`, {
+    values: { index, to },
+  })
 }
 
-/** As {@link assertSignedBy}, at once and on this thread: for the few baskets that come with a deposit. */
-function assertSigned(deps: BasketDeps, channel: Channel, request: TipsRequest) {
-  const digest = digestOf(deps, channel, { ...request, hashOfTips: tipsHash(request.tips) })
+function refOf({ bytes, starts }: PackedTips, index: number): Hex {
+  const at = (starts[index] ?? 0) + tipOffsets.ref
+  return readHex(bytes, at, at + 32)
+}
+
+/** Whether a basket is signed, at once and on this thread: for the few that come with a deposit. */
+function assertSigned(deps: BasketDeps, channel: Channel, basket: Named) {
+  const digest = digestOf(deps, channel, basket)
   const { payerAuthorizer } = channel.config
-  if (deps.backend.recover(digest, request.signature) !== payerAuthorizer)
+  if (deps.backend.recover(digest, basket.signature) !== payerAuthorizer)
     throw badSignature(channel)
 }
 
@@ -402,10 +404,11 @@ function badSignature({ config }: Channel): HubError {
 
 /** A recipient's total so far: credited on chain, and owed on the way there. */
 function acceptedBy(
-  { vaultAccounts, balances, fees }: BasketDeps,
-  { account, token }: { account: Address; token: Address },
+  { vaultAccounts, balances }: BasketDeps,
+  { account, ledgerAccount }: Recipient,
+  token: Address,
 ): bigint {
-  const owed = -balanceOf(balances, recipientLedgerAccount(account, fees.account), token)
+  const owed = -balanceOf(balances, ledgerAccount, token)
   return vaultAccounts.get(token, account).credited + owed
 }
 

@@ -7,7 +7,7 @@ import { hexBytes, writeHex } from '#protocol/hex.ts'
 const slotBytes = 184
 const offsets = { mode: 0, v: 1, answer: 2, digest: 3, signature: 35, signer: 99, key: 119 }
 
-export const slotsPerBatch = 64
+export const slotsPerBatch = 128
 
 export const publicKeyBytes = 65
 

@@ -8,6 +8,7 @@ import { channelId } from '#protocol/channel.ts'
 import { collectorData, depositNonce } from '#protocol/deposit.ts'
 import { errorTable, HubError } from '#protocol/errors.ts'
 import type { DepositRequest, DepositView } from '#protocol/messages/tips.ts'
+import { packBasket } from '#protocol/packed-tips.ts'
 import { basketId, tipsHash, tipsTotal, tipTo } from '#protocol/tip.ts'
 import type { Deployment } from '../chain/deployment.ts'
 import type { Follower } from '../chain/follower.ts'
@@ -218,7 +219,7 @@ async function acceptBasket(
   const { basket } = deposit.request
   try {
     setFree()
-    await deps.baskets.accept({ channelId: deposit.channelId, ...basket })
+    await deps.baskets.accept({ channelId: deposit.channelId, ...packBasket(basket) })
     await finish(deps, deposit, { state: 'done', failure: null })
   } catch (cause) {
     if (!(cause instanceof HubError) || isPassing(cause)) throw cause
@@ -281,7 +282,7 @@ function assertBasket(
     channels.find(id) ?? newChannel(id, { config, contract: deployment.channels, terms })
   baskets.assertAcceptable(
     { ...channel, balance: channel.balance + amount },
-    { channelId: id, ...basket },
+    { channelId: id, ...packBasket(basket) },
   )
 }
 

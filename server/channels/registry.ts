@@ -81,9 +81,14 @@ export async function loadChannels(db: Database, lateRows: LateRows): Promise<Ch
     ofMember: (address) =>
       [...(members.get(address) ?? [])].flatMap((id) => channels.get(id) ?? []),
     amounts(channel) {
-      const held = channel.held + (reserved.get(channel.id) ?? 0n)
-      const balance = channel.balance - (uncounted.get(channel.id) ?? 0n)
-      return channelAmounts({ ...channel, held, balance }, early.get(channel.id))
+      const { id } = channel
+      const inAdvance = reserved.get(id)
+      const notYet = uncounted.get(id)
+      if (inAdvance === undefined && notYet === undefined)
+        return channelAmounts(channel, early.get(id))
+      const held = channel.held + (inAdvance ?? 0n)
+      const balance = channel.balance - (notYet ?? 0n)
+      return channelAmounts({ ...channel, held, balance }, early.get(id))
     },
     reserve(id, amount) {
       reserved.set(id, (reserved.get(id) ?? 0n) + amount)

@@ -24,6 +24,10 @@ const batchesPerWorker = 2
 /** Fewer than this wait for a lane to come back, when there is one to wait for. */
 const fewChecks = 32
 
+/** After a batch of so many checks, the next waits so long for others, in milliseconds. Whoever comes alone never waits. */
+const busyBatch = 8
+const fillMs = 2
+
 type Asked = Check & { answer: (isRight: boolean) => void }
 
 type Lane = { send: (count: number) => void; slots: Uint8Array; asked: Asked[] }
@@ -41,6 +45,7 @@ export function createSignatureChecks({
   const idle: Lane[] = []
   let queue: Asked[] = []
   let isScheduled = false
+  let lastBatch = 0
   let isStopping = false
   const threads = Array.from({ length: workers }, startThread)
 
@@ -48,9 +53,7 @@ export function createSignatureChecks({
     isBy(signer, digest, signature) {
       return new Promise((answer) => {
         queue.push({ signer, digest, signature, key: keys.get(signer), answer })
-        if (isScheduled) return
-        isScheduled = true
-        setImmediate(dispatch)
+        schedule()
       })
     },
     async stop() {
@@ -83,6 +86,13 @@ export function createSignatureChecks({
     return thread
   }
 
+  function schedule() {
+    if (isScheduled) return
+    isScheduled = true
+    if (lastBatch < busyBatch) setImmediate(dispatch)
+    else setTimeout(dispatch, fillMs)
+  }
+
   /**
    * Spreads what waits over the lanes that are free. While some are busy, few checks wait for them: a message between threads
    * costs more than most of what it would bring forward.
@@ -93,7 +103,9 @@ export function createSignatureChecks({
       if (idle.length < lanes && queue.length < fewChecks) return
       const lane = idle.shift()
       if (!lane) return
-      const size = Math.min(slotsPerBatch, Math.ceil(queue.length / (idle.length + 1)))
+      const share = Math.ceil(queue.length / (idle.length + 1))
+      const size = Math.min(slotsPerBatch, Math.max(fewChecks, share), queue.length)
+      lastBatch = size
       lane.asked = queue.slice(0, size)
       queue = queue.slice(size)
       for (const [slot, check] of lane.asked.entries()) writeCheck(lane.slots, slot, check)
@@ -108,7 +120,7 @@ export function createSignatureChecks({
       answer(right)
     }
     idle.push(lane)
-    dispatch()
+    if (queue.length > 0) schedule()
   }
 
   function learn(signer: Address, key: Uint8Array) {

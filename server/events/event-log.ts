@@ -45,7 +45,7 @@ export function createEventLog({
   return {
     of({ group, closedAt, tips, events }) {
       const at = Number(closedAt)
-      return [...tipEvents(group, tips), ...events].map((event) => ({ ...event, at }))
+      return [...tipEvents(group, tips()), ...events].map((event) => ({ ...event, at }))
     },
     async *from(id) {
       const first = groupOf(id)

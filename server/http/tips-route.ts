@@ -2,6 +2,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { tipsRequest } from '#protocol/messages/tips.ts'
+import { packBasket } from '#protocol/packed-tips.ts'
 import type { Baskets } from '../channels/baskets.ts'
 import { receiptOf } from '../channels/baskets.ts'
 import type { Admission } from './admission.ts'
@@ -30,7 +31,7 @@ export function createTipsRoute({
     const sender = senders.of(request)
     try {
       admission.assertHeard(sender)
-      const basket = await readBody(request, tipsRequest)
+      const basket = packBasket(await readBody(request, tipsRequest))
       const { id, committed, channel } = await admission.inTurn(sender, {
         isGone: () => response.destroyed,
         work: () => baskets.accept(basket),

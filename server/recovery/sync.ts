@@ -5,6 +5,7 @@ import type { Address, Hex } from 'viem'
 import { smaller } from '#protocol/amount.ts'
 import { HubError } from '#protocol/errors.ts'
 import type { SyncAnswer, SyncRequest } from '#protocol/messages/restore.ts'
+import { packTips } from '#protocol/packed-tips.ts'
 import type { HubIdentity } from '#protocol/receipt.ts'
 import { receiptFault } from '#protocol/receipt.ts'
 import {
@@ -15,19 +16,21 @@ import {
   tipTo,
   tipVoucherDigest,
 } from '#protocol/tip.ts'
-import { basketRows, recipientAccount, recipientLedgerAccount } from '../channels/basket-change.ts'
+import { basketRows } from '../channels/basket-change.ts'
 import type { Baskets } from '../channels/baskets.ts'
 import { receiptOf } from '../channels/baskets.ts'
 import type { Channel, VoucherProof } from '../channels/channel.ts'
 import { assertCovered, charge, explain } from '../channels/channel.ts'
 import { signatureOf } from '../channels/claim-proof.ts'
+import { recipientAccount, recipientLedgerAccount } from '../channels/recipients.ts'
 import type { ChannelRegistry } from '../channels/registry.ts'
 import type { SignatureBackend } from '../channels/signature-backend.ts'
 import type { VaultAccounts } from '../creators/vault-accounts.ts'
 import { accounts } from '../ledger/accounts.ts'
 import type { Balances, Leg } from '../ledger/entry.ts'
 import { balanceOf } from '../ledger/entry.ts'
-import type { Committed, GroupLog, TipDraft } from '../store/group-log.ts'
+import type { Committed, GroupLog } from '../store/group-log.ts'
+import type { BasketDraft } from '../store/tip-codec.ts'
 import type { StreamBook } from '../streams/stream-book.ts'
 import { amountsWithout } from '../streams/stream-end.ts'
 import type { LostTime } from './lost-time.ts'
@@ -99,12 +102,12 @@ function takeInNew(deps: SyncDeps, request: SyncRequest): Promise<Committed> {
   const explained = explain(channel, { amount: claimed, proof })
   const next = added > 0n ? charge(explained, { added, proof }) : explained
   const closed = ended ? streamBook.close(ended, receipt.basketId) : []
-  const drafts = draftAgain(deps, { request, channel, chargedBefore: channel.charged - claimed })
+  const draft = draftAgain(deps, { request, channel, chargedBefore: channel.charged - claimed })
   return log.commit({
     rows: [...closed, channels.update(next), ...lostTime.present(channel.id, request)],
-    tips: drafts,
-    legs: legsOf(deps, { drafts, claimed, added, token: channel.config.token }),
-    rowsAt: (place) => [basketRows.put(receipt.basketId, { ...place, count: drafts.length })],
+    baskets: [draft],
+    legs: legsOf(deps, { request, claimed, added, token: channel.config.token }),
+    rowsAt: (place) => [basketRows.put(receipt.basketId, { ...place, count: receipt.tips.length })],
   })
 }
 
@@ -175,51 +178,43 @@ function draftAgain(
     channel,
     chargedBefore,
   }: { request: SyncRequest; channel: Channel; chargedBefore: bigint },
-): TipDraft[] {
+): BasketDraft {
   const { maxClaimableAmount, tipsHash: hashOfTips, signature } = proofIn(basket)
   const { payer, token } = channel.config
   const accepted = new Map<Address, bigint>()
   let chargedAfter = chargedBefore
-  return receipt.tips.map(({ leaf: { to, ref, amount, fee } }, index) => {
+  const outcomes = receipt.tips.map(({ leaf: { to, amount, fee } }) => {
     const account = recipientAccount(to)
     const before = accepted.get(account) ?? acceptedBy(deps, { account, token })
     const acceptedAfter = before + amount - fee
     accepted.set(account, acceptedAfter)
     chargedAfter += amount
-    const message = basket.tips[index]?.message?.text ?? null
-    return {
-      leaf: {
-        channelId: channel.id,
-        basketId: receipt.basketId,
-        voucherSignature: signature,
-        to,
-        ref,
-        amount,
-        fee,
-        chargedAfter,
-        acceptedAfter,
-      },
-      note: {
-        payer,
-        token,
-        message,
-        acceptedAt: Number(receipt.header.closedAt),
-        tipsHash: hashOfTips,
-        maxClaimableAmount,
-      },
-    }
+    return { fee, chargedAfter, acceptedAfter }
   })
+  return {
+    channelId: channel.id,
+    basketId: receipt.basketId,
+    voucherSignature: signature,
+    payer,
+    token,
+    acceptedAt: Number(receipt.header.closedAt),
+    tipsHash: hashOfTips,
+    maxClaimableAmount,
+    tips: packTips(basket.tips),
+    recipients: basket.tips.map(({ to }) => to),
+    outcomes,
+  }
 }
 
 /** What was claimed already comes out of suspense; what was credited already goes back to where a reconciliation put it. */
 function legsOf(
   { balances, feeAccount }: SyncDeps,
   {
-    drafts,
+    request,
     claimed,
     added,
     token: currency,
-  }: { drafts: readonly TipDraft[]; claimed: bigint; added: bigint; token: Address },
+  }: { request: SyncRequest; claimed: bigint; added: bigint; token: Address },
 ): Leg[] {
   const legs: Leg[] = []
   const open = new Map<string, bigint>()
@@ -236,7 +231,7 @@ function legsOf(
   }
   add(accounts.suspense, claimed)
   add(accounts.channels, added)
-  for (const { leaf } of drafts) {
+  for (const { leaf } of request.receipt.tips) {
     credit(recipientAccount(leaf.to), leaf.amount - leaf.fee)
     credit(feeAccount, leaf.fee)
   }

@@ -3,10 +3,11 @@
 import { type HubError, toProblem } from '#protocol/errors.ts'
 import type { FramedReceipt } from '#protocol/frames.ts'
 import { encodeReceipts, encodeTicked } from '#protocol/frames.ts'
+import { rangeSiblings } from '#protocol/merkle.ts'
 import { toJson } from '#protocol/messages/wire.ts'
-import { rangeSiblings } from '#protocol/receipt.ts'
 import type { Accepted } from '../channels/baskets.ts'
 import type { ClosedGroup } from '../store/group-log.ts'
+import { proofsOf } from '../store/proofs.ts'
 
 export type Answers = {
   /** Takes the answer to a request; it leaves with the others of its group. */
@@ -54,7 +55,9 @@ function frame(
   { committed, channel }: Pick<Accepted, 'committed' | 'channel'>,
 ): FramedReceipt {
   const { group, firstIndex, count } = committed
-  const tips = group.tips.slice(firstIndex, firstIndex + count).map(({ leaf }) => leaf)
-  const siblings = rangeSiblings(group.levels, { first: firstIndex, count })
-  return { request, channel, firstIndex, tips, siblings }
+  const range = { first: firstIndex, count }
+  const { row, salts } = group
+  const proofs = row ? proofsOf({ row, salts }, range) : new Uint8Array()
+  const siblings = rangeSiblings(group.levels, range)
+  return { request, channel, firstIndex, proofs, siblings }
 }

@@ -3,7 +3,7 @@
 import type { WebSocket } from 'ws'
 import type { z } from 'zod'
 import { HubError } from '#protocol/errors.ts'
-import type { FramedBasket, FramedTicks } from '#protocol/frames.ts'
+import type { FramedTicks, ReceivedBasket } from '#protocol/frames.ts'
 import { decodeBaskets, decodeTicks, FrameError, frameKinds } from '#protocol/frames.ts'
 import { socketRequest } from '#protocol/messages/socket.ts'
 import { tipMessage } from '#protocol/messages/tips.ts'
@@ -81,9 +81,10 @@ export function serveConnection(socket: WebSocket, sender: string, deps: Connect
     }
   }
 
-  async function settle({ request, ...basket }: FramedBasket) {
+  async function settle(basket: ReceivedBasket) {
+    const { request } = basket
     try {
-      for (const { message } of basket.tips) if (message) checkShape(message, tipMessage)
+      for (const message of basket.tips.messages.values()) checkShape(message, tipMessage)
       answers.accepted(request, await inTurn(() => baskets.accept(basket)))
     } catch (error) {
       refuse({ request }, error)

@@ -22,7 +22,7 @@ export type Ownership = {
   receiptSigner: Address
 }
 
-export const dataFormat = 6
+export const dataFormat = 7
 
 const ownership = table<Ownership>('meta')
 

@@ -2,13 +2,15 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import type { Hex } from 'viem'
 import { HubError } from '#protocol/errors.ts'
+import type { GroupHeader } from '#protocol/receipt.ts'
 import { headerHash, receiptFault, zeroHash } from '#protocol/receipt.ts'
 import { holds } from '#protocol/testing/arbitrary.ts'
+import { receiptOf } from '../channels/baskets.ts'
 import type { Entry } from '../ledger/entry.ts'
 import { balanceOf, move } from '../ledger/entry.ts'
 import type { Disk } from '../testing/disk.ts'
 import {
-  draftTip,
+  draftBasket,
   heldDoor,
   identity,
   openDisk,
@@ -18,8 +20,7 @@ import {
   settleTurns,
   withDoor,
 } from '../testing/disk.ts'
-import type { Committed } from './group-log.ts'
-import { readCommitted } from './group-log.ts'
+import { committedTips, readCommitted } from './group-log.ts'
 import { groups, groupTicks, ledgerEntries, readTips } from './group-rows.ts'
 import type { LateRow } from './late-rows.ts'
 import { sortable, table } from './table.ts'
@@ -77,7 +78,9 @@ describe('createGroupLog', () => {
         log.commit({ rows: [notes.put(String(index), 'x')] }),
       )
       await settleTurns()
-      const late = Array.from({ length: 50 }, () => log.commit({ tips: [draftTip(randomHash())] }))
+      const late = Array.from({ length: 50 }, () =>
+        log.commit({ baskets: [draftBasket(randomHash())] }),
+      )
       const watches = [...all, ...late].map(watched)
       await settleTurns()
       assert.equal(watches.filter(({ settled }) => settled).length, 0)
@@ -90,7 +93,7 @@ describe('createGroupLog', () => {
       const told: bigint[] = []
       const { log } = await openLog(withDoor(disk.db, door), {
         onCommitted: ({ group, tips, events }) => {
-          assert.equal(tips.length, 1)
+          assert.equal(tips().length, 1)
           assert.deepEqual(
             events.map(({ type }) => type),
             ['refund'],
@@ -99,7 +102,7 @@ describe('createGroupLog', () => {
         },
       })
       const events = [{ audience: ['x'], type: 'refund', data: '{}' }]
-      const committed = log.commit({ tips: [draftTip(randomHash())], events })
+      const committed = log.commit({ baskets: [draftBasket(randomHash())], events })
       await settleTurns()
       assert.deepEqual(told, [])
       letGo()
@@ -109,9 +112,9 @@ describe('createGroupLog', () => {
 
     it('chains the groups: each header holds the hash of the one before (I7)', async () => {
       const { log } = await openLog(disk.db)
-      const headers: Committed['header'][] = []
+      const headers: GroupHeader[] = []
       for (const id of ['a', 'b', 'c']) {
-        headers.push((await log.commit({ entries: [entryOf(id, 1n)] })).header)
+        headers.push((await log.commit({ entries: [entryOf(id, 1n)] })).group.header)
       }
       assert.deepEqual(
         headers.map(({ number }) => number),
@@ -128,9 +131,13 @@ describe('createGroupLog', () => {
 
     it('goes on with the chain after a restart, in another epoch (I7)', async () => {
       const { log } = await openLog(disk.db)
-      const { header: first } = await log.commit({ entries: [entryOf('a', 1n)] })
+      const {
+        group: { header: first },
+      } = await log.commit({ entries: [entryOf('a', 1n)] })
       const { log: next } = await openLog(await disk.reopen())
-      const { header: second } = await next.commit({ entries: [entryOf('b', 1n)] })
+      const {
+        group: { header: second },
+      } = await next.commit({ entries: [entryOf('b', 1n)] })
       assert.equal(second.number, 2n)
       assert.equal(second.previous, headerHash(first))
       assert.notEqual(second.epoch, first.epoch)
@@ -146,7 +153,7 @@ describe('createGroupLog', () => {
       )
       letGo()
       const all = await Promise.all([first, ...rest])
-      assert.deepEqual(new Set(all.map(({ header }) => header.number)), new Set([1n, 2n]))
+      assert.deepEqual(new Set(all.map(({ group }) => group.header.number)), new Set([1n, 2n]))
       assert.equal(written.length, 2)
     })
 
@@ -157,8 +164,8 @@ describe('createGroupLog', () => {
       const committed = Array.from({ length: 100 }, (_, index) =>
         log.commit({
           rows: [notes.put('last', String(index))],
-          tips: [1n, 2n].map((amount) =>
-            draftTip(randomHash(), { amount: amount + 2n * BigInt(index) }),
+          baskets: [1n, 2n].map((amount) =>
+            draftBasket(randomHash(), { amount: amount + 2n * BigInt(index) }),
           ),
           entries: [entryOf(String(index).padStart(3, '0'), 1n)],
           rowsAt: (place) => {
@@ -177,9 +184,9 @@ describe('createGroupLog', () => {
       )
       const ids = (await ledgerEntries.list(disk.db)).map(({ value }) => value.id)
       assert.deepEqual(ids, [...ids].sort())
-      for (const [index, { tips }] of all.entries()) {
+      for (const [index, committed] of all.entries()) {
         assert.deepEqual(
-          tips.map(({ leaf }) => leaf.index),
+          committedTips(committed).map(({ leaf }) => leaf.index),
           [2 * index, 2 * index + 1],
         )
         assert.deepEqual(places[index], { group: 1n, firstIndex: 2 * index })
@@ -195,17 +202,14 @@ describe('createGroupLog', () => {
         const baskets = await Promise.all(
           counts.map(async (count) => {
             const hashOfTips = randomHash()
-            const tips = Array.from({ length: count }, () =>
-              draftTip(hashOfTips, { message: '🎺' }),
-            )
-            const committed = await log.commit({ tips })
-            return { basketId: committed.tips[0]?.leaf.basketId ?? hashOfTips, ...committed }
+            const draft = draftBasket(hashOfTips, { count, message: '🎺' })
+            const committed = await log.commit({ baskets: [draft] })
+            return receiptOf(draft.basketId, committed)
           }),
         )
         const db = await disk.reopen()
         for (const receipt of baskets) {
           assert.equal(await receiptFault(receipt, { hub: identity, receiptSigner }), undefined)
-          const { basketId: _id, ...committed } = receipt
           const [first] = receipt.tips
           assert.ok(first)
           const place = {
@@ -213,7 +217,7 @@ describe('createGroupLog', () => {
             firstIndex: first.leaf.index,
             count: receipt.tips.length,
           }
-          assert.deepEqual(readCommitted(db, place), committed)
+          assert.deepEqual(receiptOf(receipt.basketId, readCommitted(db, place)), receipt)
         }
       },
       15,
@@ -223,8 +227,10 @@ describe('createGroupLog', () => {
       const { log } = await openLog(disk.db)
       const salts: Hex[] = []
       for (let group = 0; group < 5; group += 1) {
-        const { tips } = await log.commit({ tips: [1n, 2n, 3n].map(() => draftTip(randomHash())) })
-        salts.push(...tips.map(({ leaf }) => leaf.salt))
+        const committed = await log.commit({
+          baskets: [1n, 2n, 3n].map(() => draftBasket(randomHash())),
+        })
+        salts.push(...committedTips(committed).map(({ leaf }) => leaf.salt))
       }
       assert.equal(new Set(salts).size, 15)
     })
@@ -237,7 +243,7 @@ describe('createGroupLog', () => {
       }
       const change = {
         rows: [notes.put('a', 'x')],
-        tips: [draftTip(randomHash())],
+        baskets: [draftBasket(randomHash())],
         entries: [entryOf('good', 5n), wrong],
       }
       await assert.rejects(log.commit(change), /entry wrong is off by 1 KRW/)
@@ -280,9 +286,14 @@ describe('createGroupLog', () => {
 
     it('shares a group with changes', async () => {
       const { log } = await openLog(disk.db)
-      const [, { header }] = await Promise.all([
+      const [
+        ,
+        {
+          group: { header },
+        },
+      ] = await Promise.all([
         log.tick(ticksOf(1, 1), noteRow('1')),
-        log.commit({ tips: [draftTip(randomHash())], entries: [entryOf('a', 1n)] }),
+        log.commit({ baskets: [draftBasket(randomHash())], entries: [entryOf('a', 1n)] }),
       ])
       assert.equal(header.number, 1n)
       assert.equal(log.head().number, 1n)

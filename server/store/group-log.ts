@@ -2,18 +2,11 @@
 // batch with a signed header that chains to the one before; nobody is answered before it is on disk (R5, I7).
 
 import type { Hex } from 'viem'
-import { bytesToHex, stringToBytes } from 'viem'
+import { bytesToHex } from 'viem'
 import { HubError } from '#protocol/errors.ts'
-import { concatBytes, keccak, keccakBytes } from '#protocol/keccak.ts'
-import type { BasketReceipt, GroupHeader, ReceiptLeaf } from '#protocol/receipt.ts'
-import {
-  headerDigest,
-  headerHash,
-  leafHash,
-  merkleLevels,
-  merklePath,
-  zeroHash,
-} from '#protocol/receipt.ts'
+import { merkleLevels, merklePath } from '#protocol/merkle.ts'
+import type { BasketReceipt, GroupHeader } from '#protocol/receipt.ts'
+import { headerDigest, headerHash, zeroHash } from '#protocol/receipt.ts'
 import type { Balances, Entry, Leg } from '../ledger/entry.ts'
 import { addLeg, assertBalanced, legsOf, post } from '../ledger/entry.ts'
 import { writeSynced } from './database.ts'
@@ -26,57 +19,50 @@ import {
   groupTicks,
   groupTips,
   newestGroup,
-  readTips,
 } from './group-rows.ts'
+import { journalHash } from './journal-hash.ts'
 import type { LateRow, LateRows } from './late-rows.ts'
+import { hashLeaves } from './leaves.ts'
 import type { Database, Row, StoredRow } from './table.ts'
 import { sortable } from './table.ts'
 import type { StreamTicks } from './tick-codec.ts'
 import { encodeTicks } from './tick-codec.ts'
-import type { StoredTip, TipNote } from './tip-codec.ts'
-import { encodeTips, saltOf } from './tip-codec.ts'
+import type { BasketDraft, OpenRow, PlacedBasket, ReadRow, StoredTip } from './tip-codec.ts'
+import { decodeTips, openRow } from './tip-codec.ts'
 import type { TipIndex } from './tip-index.ts'
 
-/** A tip on its way into a group: the leaf without what the group decides, and what is kept beside it. */
-export type TipDraft = {
-  leaf: Omit<ReceiptLeaf, 'salt' | 'epoch' | 'group' | 'index'>
-  note: TipNote
-}
-
 /**
- * All that one cause writes. `legs` are of its tips and join the group's one entry of tips; `rowsAt` is told where the tips
+ * All that one cause writes. `legs` are of its baskets and join the group's one entry of tips; `rowsAt` is told where their tips
  * came to stand; `late` rows follow from the tips.
  */
 export type Change = {
   rows?: readonly Row[]
   late?: readonly LateRow[]
-  tips?: readonly TipDraft[]
+  baskets?: readonly BasketDraft[]
   legs?: readonly Leg[]
   entries?: readonly Entry[]
   events?: readonly EventDraft[]
   rowsAt?: (place: { group: bigint; firstIndex: number }) => readonly Row[]
 }
 
-/** A group that is on disk, with the tree over its tips. */
+/** A group that is on disk: the row of its tips, if it has any, with their salts and the levels of the tree over them. */
 export type ClosedGroup = {
   header: GroupHeader
   headerSignature: Hex
-  tips: readonly StoredTip[]
-  levels: readonly Uint8Array[][]
+  row: ReadRow | undefined
+  salts: Uint8Array
+  levels: readonly Uint8Array[]
 }
 
-/** Where a change went: its group, and which of the group's tips are its own, with their proofs when they are asked for. */
-export type Committed = Pick<BasketReceipt, 'header' | 'headerSignature' | 'tips'> & {
-  group: ClosedGroup
-  firstIndex: number
-  count: number
-}
+/** Where a change went: its group, and which of the group's tips are its own; {@link committedTips} makes their proofs. */
+export type Committed = { group: ClosedGroup; firstIndex: number; count: number }
 
-/** What a group has to tell once it is on disk. `closedAt` is its header's. */
+/** What a group has to tell once it is on disk; its tips are unpacked for who asks. `closedAt` is its header's. */
 export type Published = {
   group: bigint
   closedAt: bigint
-  tips: readonly StoredTip[]
+  tips: () => readonly StoredTip[]
+  baskets: readonly PlacedBasket[]
   events: readonly HubEvent[]
 }
 
@@ -98,7 +84,7 @@ export type GroupLog = {
 
 /** After a group of so many changes, the next waits so long for so many more, in milliseconds. */
 const busyGroup = 16
-const longestFillMs = 6
+const longestFillMs = 12
 const fullGroup = 256
 
 type Waiting = {
@@ -119,9 +105,9 @@ type GroupTicks = {
 type OpenGroup = {
   number: bigint
   waiting: Waiting[]
-  tips: StoredTip[]
+  row: OpenRow
+  baskets: PlacedBasket[]
   ticks: GroupTicks | undefined
-  secret: Hex
   tipLegs: Balances
   entries: Entry[]
   events: EventDraft[]
@@ -170,7 +156,7 @@ export function createGroupLog({
     number: last?.number ?? 0n,
     hash: last ? headerHash(last) : zeroHash,
   }
-  let open = newGroup(first, randomHash())
+  let open = newGroup(first)
   let writing: Promise<void> | undefined
   const balanceRows = new Map<string, LateRow>()
   let failure: HubError | undefined
@@ -205,24 +191,20 @@ export function createGroupLog({
   }
 
   function take(group: OpenGroup, { change, done, failed }: Omit<Waiting, 'firstIndex'>) {
-    const { entries = [] } = change
+    const { entries = [], events = [], rows = [], late = [], rowsAt } = change
     for (const entry of entries) assertBalanced(entry)
-    const firstIndex = group.tips.length
-    takeTips(group, change)
+    const firstIndex = group.row.count()
+    takeBaskets(group, change)
     takeEntries(group, entries)
-    group.events.push(...(change.events ?? []))
-    group.rows.push(...(change.rows ?? []))
-    for (const row of change.late ?? []) lateRows.touch(row, group.number)
-    if (change.rowsAt) group.rows.push(...change.rowsAt({ group: group.number, firstIndex }))
+    group.events.push(...events)
+    group.rows.push(...rows)
+    for (const row of late) lateRows.touch(row, group.number)
+    if (rowsAt) group.rows.push(...rowsAt({ group: group.number, firstIndex }))
     group.waiting.push({ change, firstIndex, done, failed })
   }
 
-  function takeTips(group: OpenGroup, { tips = [], legs = [] }: Change) {
-    for (const { leaf, note } of tips) {
-      const index = group.tips.length
-      const place = { salt: saltOf(group.secret, index), epoch, group: group.number, index }
-      group.tips.push({ leaf: { ...leaf, ...place }, note })
-    }
+  function takeBaskets(group: OpenGroup, { baskets = [], legs = [] }: Change) {
+    for (const basket of baskets) addBasket(group, basket)
     for (const leg of legs) {
       touchBalance(group, addLeg(balances, leg))
       addLeg(group.tipLegs, leg)
@@ -249,7 +231,7 @@ export function createGroupLog({
       await fill(open, before)
       const group = open
       before = sizeOf(group)
-      open = newGroup(group.number + 1n, randomHash())
+      open = newGroup(group.number + 1n)
       await writeGroup(group)
     }
     writing = undefined
@@ -270,10 +252,12 @@ export function createGroupLog({
   }
 
   async function writeGroup(group: OpenGroup) {
-    const levels = merkleLevels(group.tips.map(({ leaf }) => leafHash(leaf)))
+    const row = tipsRow(group, { epoch, secret: randomBytes(32) })
+    const { read, hashes, salts } = hashLeaves(row?.value, group.number)
+    const levels = merkleLevels(hashes)
     const at = now()
     const journal = [
-      ...tipsRow(group, epoch),
+      ...(row ? [row] : []),
       ...ticksRow(group),
       ...entryRows(group.number, [...tipsEntry(group, at), ...group.entries]),
     ]
@@ -281,17 +265,17 @@ export function createGroupLog({
       epoch,
       number: group.number,
       previous: head.hash,
-      tipsRoot: bytesToHex(levels.at(-1)?.[0] ?? new Uint8Array(32)),
-      tipCount: group.tips.length,
+      tipsRoot: row ? bytesToHex(levels.at(-1) ?? hashes) : zeroHash,
+      tipCount: group.row.count(),
       journalHash: journalHash(journal),
       closedAt: BigInt(at),
     }
     const headerSignature = sign(headerDigest(header, separator))
-    const { tips, number } = group
-    const events = eventRows(number, { tipCount: tips.length, drafts: group.events })
+    const { baskets, number } = group
+    const events = eventRows(number, { tipCount: header.tipCount, drafts: group.events })
     const stored = { header, headerSignature, eventCount: events.events.length }
     const next = { number, hash: headerHash(header) }
-    for (const row of tipIndex.add(number, tips)) lateRows.touch(row, number)
+    for (const places of tipIndex.add(number, baskets)) lateRows.touch(places, number)
     const late = lateRows.due(number)
     try {
       await writeSynced(db, [
@@ -307,15 +291,13 @@ export function createGroupLog({
     }
     head = next
     late.written()
-    const closed = { header, headerSignature, tips, levels }
+    const closed = { header, headerSignature, row: read, salts, levels }
     for (const { change, firstIndex, done } of group.waiting)
-      done(committedIn(closed, { firstIndex, count: change.tips?.length ?? 0 }))
+      done({ group: closed, firstIndex, count: tipCount(change) })
     group.ticks?.done()
-    onCommitted({ group: number, closedAt: header.closedAt, tips, events: events.events })
-  }
-
-  function randomHash(): Hex {
-    return bytesToHex(randomBytes(32))
+    const unpacked = () => (row ? decodeTips(row.value, number) : [])
+    const { closedAt } = header
+    onCommitted({ group: number, closedAt, tips: unpacked, baskets, events: events.events })
   }
 
   function fail(group: OpenGroup, cause: unknown) {
@@ -335,40 +317,20 @@ export function readCommitted(
 ): Committed {
   const stored = groups.get(db, sortable(group))
   if (!stored) throw new Error(`group ${group} is missing from the group log`)
-  const tips = readTips(db, group)
-  const levels = merkleLevels(tips.map(({ leaf }) => leafHash(leaf)))
+  const { read: row, hashes, salts } = hashLeaves(groupTips.get(db, sortable(group)), group)
   const { header, headerSignature } = stored
-  return committedIn({ header, headerSignature, tips, levels }, { firstIndex, count })
+  const levels = merkleLevels(hashes)
+  return { group: { header, headerSignature, row, salts, levels }, firstIndex, count }
 }
 
-/** The hash over a group's row of tips and row of ticks, if it has any, and its ledger entries, as they stand on disk. */
-export function journalHash(rows: readonly StoredRow[]): Hex {
-  const running = rows.reduce<Uint8Array>(
-    (hash, { key, value }) => keccakBytes(concatBytes([hash, stringToBytes(key), value])),
-    new Uint8Array(32),
-  )
-  return keccak(running)
-}
-
-/** The proofs are made when they are asked for: not everybody wants them as paths. */
-function committedIn(
-  group: ClosedGroup,
-  { firstIndex, count }: { firstIndex: number; count: number },
-): Committed {
-  const { header, headerSignature, tips, levels } = group
-  return {
-    header,
-    headerSignature,
-    group,
-    firstIndex,
-    count,
-    get tips() {
-      return tips.slice(firstIndex, firstIndex + count).map(({ leaf }) => ({
-        leaf,
-        path: merklePath(levels, leaf.index).map((node) => bytesToHex(node)),
-      }))
-    },
-  }
+/** The tips of a change with their proofs: not everybody wants them, and not as paths. */
+export function committedTips({ group, firstIndex, count }: Committed): BasketReceipt['tips'] {
+  const { header, row, levels } = group
+  const tips = row ? decodeTips(row.bytes, header.number, { first: firstIndex, count }) : []
+  return tips.map(({ leaf }) => ({
+    leaf,
+    path: merklePath(levels, leaf.index).map((node) => bytesToHex(node)),
+  }))
 }
 
 /** The one entry of all tips of a group: what channels owe more, and to whom. */
@@ -385,9 +347,23 @@ function tipsEntry({ number, tipLegs }: OpenGroup, at: number): Entry[] {
   return [entry]
 }
 
-function tipsRow({ number, tips, secret }: OpenGroup, epoch: Hex): StoredRow[] {
-  if (tips.length === 0) return []
-  return [groupTips.row(sortable(number), encodeTips(tips, { epoch, secret }))]
+function addBasket({ row, baskets }: OpenGroup, basket: BasketDraft) {
+  const { channelId, recipients, outcomes } = basket
+  const firstIndex = row.count()
+  row.add(basket)
+  const chargedAfter = outcomes.at(-1)?.chargedAfter ?? 0n
+  baskets.push({ channelId, recipients, firstIndex, chargedAfter })
+}
+
+function tipCount({ baskets = [] }: Change): number {
+  return baskets.reduce((count, { outcomes }) => count + outcomes.length, 0)
+}
+
+function tipsRow(
+  { number, row }: OpenGroup,
+  shared: { epoch: Hex; secret: Uint8Array },
+): StoredRow | undefined {
+  return row.count() === 0 ? undefined : groupTips.row(sortable(number), row.close(shared))
 }
 
 function ticksRow({ number, ticks }: OpenGroup): StoredRow[] {
@@ -414,12 +390,12 @@ function sizeOf({ waiting, ticks }: OpenGroup): number {
   return waiting.length + (ticks?.newest.size ?? 0)
 }
 
-function newGroup(number: bigint, secret: Hex): OpenGroup {
+function newGroup(number: bigint): OpenGroup {
   return {
     number,
-    secret,
     waiting: [],
-    tips: [],
+    row: openRow(),
+    baskets: [],
     ticks: undefined,
     tipLegs: new Map(),
     entries: [],

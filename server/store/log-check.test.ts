@@ -4,7 +4,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Disk } from '../testing/disk.ts'
-import { draftTip, openDisk, openLog, owner, randomHash } from '../testing/disk.ts'
+import { draftBasket, openDisk, openLog, owner, randomHash } from '../testing/disk.ts'
 import { openDatabase } from './database.ts'
 import { damagedGroup } from './log-check.ts'
 
@@ -25,7 +25,7 @@ describe(`damagedGroup, seed ${seed}`, () => {
     lengths.push((await readFile(join(folder, name))).length)
     for (let group = 1; group <= 40; group += 1) {
       const count = group % 7 === 0 ? 150 : 3
-      await log.commit({ tips: Array.from({ length: count }, () => draftTip(randomHash())) })
+      await log.commit({ baskets: Array.from({ length: count }, () => draftBasket(randomHash())) })
       lengths.push((await readFile(join(folder, name))).length)
     }
     bytes = await readFile(join(folder, name))

@@ -3,7 +3,7 @@ import type { Hex } from 'viem'
 import type { Entry } from '../ledger/entry.ts'
 import { balanceKey, move } from '../ledger/entry.ts'
 import type { Disk } from '../testing/disk.ts'
-import { draftTip, jump, openDisk, openLog, randomHash } from '../testing/disk.ts'
+import { draftBasket, jump, openDisk, openLog, randomHash } from '../testing/disk.ts'
 import { writeSynced } from './database.ts'
 import type { StoredGroup } from './group-rows.ts'
 import {
@@ -18,6 +18,7 @@ import { createLateRows } from './late-rows.ts'
 import { lateGroups, loadBalances, walkedGroups, walkGroups } from './start-up.ts'
 import type { Row } from './table.ts'
 import { sortable, table } from './table.ts'
+import { readRow } from './tip-codec.ts'
 
 const notes = table<string>('note')
 
@@ -32,10 +33,10 @@ describe('walkGroups', () => {
     disk = await openDisk()
     const { log } = await openLog(disk.db)
     await log.commit({ rows: [notes.put('a', 'x')] })
-    await log.commit({ tips: [1n, 2n].map(() => draftTip(randomHash(), { message: 'hm' })) })
+    await log.commit({ baskets: [1n, 2n].map(() => draftBasket(randomHash(), { message: 'hm' })) })
     await log.commit({ entries: [entryOf('c', 1n), entryOf('d', 2n)] })
     await Promise.all([
-      log.commit({ tips: [draftTip(randomHash())], entries: [entryOf('e', 3n)] }),
+      log.commit({ baskets: [draftBasket(randomHash())], entries: [entryOf('e', 3n)] }),
       ...[1, 2].map((stream) => log.tick({ stream, ticks: 3, preimage }, stale)),
     ])
     await log.commit({ rows: [notes.put('b', 'x')] })
@@ -114,8 +115,9 @@ describe('walkGroups', () => {
       const row = groupTips.get(disk.db, key)
       assert.ok(row)
       await assertDamaged(number, [groupTips.remove(key)])
-      const tip = Buffer.from(row).readUInt32BE(5)
-      const basket = Buffer.from(row).readUInt32BE(tip)
+      const { placeOf, basketOf } = readRow(row, BigInt(number))
+      const tip = placeOf(0)
+      const basket = basketOf(tip)
       const inHead = [0, 1, 4, 8, basket - 64, basket - 1]
       const inBasket = [0, 31, 32, 63, 64, 128, 129, 144, 145, 192].map((at) => basket + at)
       const inTip = [0, 3, 4, 36, 68, 84, 100, 116, 131, 132].map((at) => tip + at)
@@ -274,7 +276,9 @@ describe('loadBalances', () => {
     await Promise.all(names.map((name) => first.log.commit({ entries: [entryOf(name, 3n, name)] })))
     const from = await jump(disk.db)
     const second = await openLog(await disk.reopen())
-    const { header } = await second.log.commit({ entries: [entryOf('after', 5n, 'b7')] })
+    const {
+      group: { header },
+    } = await second.log.commit({ entries: [entryOf('after', 5n, 'b7')] })
     assert.equal(header.number, from)
     const late = lateGroups(await disk.reopen())
     assert.ok(late.from < 10n && late.to === from, `replays from ${late.from} to ${late.to}`)

@@ -1,11 +1,11 @@
 // What is checked before a hub takes up its data again: the chain of the last groups, row by row (I7).
 
 import { bytesToHex } from 'viem'
-import type { GroupHeader, ReceiptLeaf } from '#protocol/receipt.ts'
-import { headerHash, leafHash, merkleLevels, zeroHash } from '#protocol/receipt.ts'
+import { merkleLevels } from '#protocol/merkle.ts'
+import type { GroupHeader } from '#protocol/receipt.ts'
+import { headerHash, zeroHash } from '#protocol/receipt.ts'
 import type { Balances, Entry } from '../ledger/entry.ts'
 import { addLeg, balanceKey } from '../ledger/entry.ts'
-import { journalHash } from './group-log.ts'
 import type { GroupHead, StoredGroup } from './group-rows.ts'
 import {
   balanceRow,
@@ -19,7 +19,9 @@ import {
   newestGroup,
   readTips,
 } from './group-rows.ts'
+import { journalHash } from './journal-hash.ts'
 import type { LateRows } from './late-rows.ts'
+import { hashLeaves } from './leaves.ts'
 import type { Database } from './table.ts'
 import { sortable } from './table.ts'
 import type { StreamTicks } from './tick-codec.ts'
@@ -133,8 +135,9 @@ function readGroup(db: Database, { number, hash }: GroupHead): StoredGroup {
 async function assertRows(db: Database, { header }: StoredGroup) {
   const { number } = header
   const leaves = readLeaves(db, number)
-  const root = merkleLevels(leaves.map(leafHash)).at(-1)?.[0] ?? new Uint8Array(32)
-  if (leaves.length !== header.tipCount || bytesToHex(root) !== header.tipsRoot) {
+  const root = merkleLevels(leaves).at(-1) ?? leaves
+  const rootHash = leaves.length > 0 ? bytesToHex(root) : zeroHash
+  if (leaves.length !== header.tipCount * 32 || rootHash !== header.tipsRoot) {
     throw damaged(number, 'its tips are not the ones that were committed')
   }
   const its = { after: sortable(number - 1n), before: `${sortable(number)}0`, limit: 1 }
@@ -145,8 +148,9 @@ async function assertRows(db: Database, { header }: StoredGroup) {
   }
 }
 
-function readLeaves(db: Database, group: bigint): ReceiptLeaf[] {
-  return readable(group, 'its tips', () => readTips(db, group).map(({ leaf }) => leaf))
+function readLeaves(db: Database, group: bigint): Uint8Array {
+  const row = () => groupTips.get(db, sortable(group))
+  return readable(group, 'its tips', () => hashLeaves(row(), group).hashes)
 }
 
 /** Reads from disk; what cannot even be read is damaged. */

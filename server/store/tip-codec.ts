@@ -1,14 +1,18 @@
-// The tips of a commit group in one row, packed. Every field has its place, so one tip can be read without the others.
+// The tips of a commit group in one row, packed. Every field has its place, so one tip can be read without the others, and what
+// a frame brought is copied as it is. Places are counted from the first record.
 //
-// Row:     format 1 byte, count 4, then for each tip the offset of its record (4 bytes each), then the group's epoch (32) and
-//          secret (32), from which every salt follows, then the records.
+// Row:     format 1 byte, count 4, for each tip the place of its record (4 bytes each), then the group's epoch (32) and secret
+//          (32), from which every salt follows, then the records.
 // Basket:  channelId 32, tipsHash 32, voucher signature 65, maxClaimableAmount 16, payer 20, token 20, acceptedAt 8. It stands
 //          before the first of its tips.
-// Tip:     offset of its basket 4, to 32, ref 32, amount 16, fee 16, chargedAfter 16, acceptedAfter 16, message length 2
+// Tip:     place of its basket 4, to 32, amount 16, ref 32, fee 16, chargedAfter 16, acceptedAfter 16, message length 2
 //          (0xffff: no message), message.
 
+import { createCipheriv } from 'node:crypto'
 import type { Address, Hex } from 'viem'
-import { keccak, layWords } from '#protocol/keccak.ts'
+import { copyBytes, readAmount, readHex, writeAmount, writeHex } from '#protocol/hex.ts'
+import type { PackedTips } from '#protocol/packed-tips.ts'
+import { noMessage, tipTermsBytes } from '#protocol/packed-tips.ts'
 import type { ReceiptLeaf } from '#protocol/receipt.ts'
 import { basketId } from '#protocol/tip.ts'
 
@@ -28,129 +32,243 @@ export type TipNote = {
 /** A committed tip: what its receipt proves, and its note. */
 export type StoredTip = { leaf: ReceiptLeaf; note: TipNote }
 
-const format = 3
+/** What the hub decided for a tip: its fee, and the totals after it, in base units. */
+export type TipOutcome = Pick<ReceiptLeaf, 'fee' | 'chargedAfter' | 'acceptedAfter'>
+
+/** A basket on its way into a group: what its voucher says, its tips as they came, and what was decided for each of them. */
+export type BasketDraft = Pick<ReceiptLeaf, 'channelId' | 'basketId' | 'voucherSignature'> &
+  Omit<TipNote, 'message'> & {
+    tips: PackedTips
+    /** Whom each tip is to, in order. */
+    recipients: readonly Hex[]
+    outcomes: readonly TipOutcome[]
+  }
+
+/** A basket that has its place in a group: its first tip's, those of its others follow. `chargedAfter` is its last tip's. */
+export type PlacedBasket = Pick<BasketDraft, 'channelId' | 'recipients'> & {
+  firstIndex: number
+  chargedAfter: bigint
+}
+
+const format = 4
 const basketBytes = 193
 const tipBytes = 134
-const noMessage = 0xffff
 
-/** The salt of a tip: 32 bytes that nobody can guess who has not the group's secret. */
-export function saltOf(secret: Hex, index: number): Hex {
-  return keccak(layWords([secret, BigInt(index)]))
+/** Where the fields of a basket and of a tip begin. What the hub decided for a tip stands in one piece, from its fee on. */
+export const basketAt = {
+  channelId: 0,
+  tipsHash: 32,
+  signature: 64,
+  maxClaimableAmount: 129,
+  payer: 145,
+  token: 165,
+  acceptedAt: 185,
+} as const
+export const tipAt = {
+  basket: 0,
+  to: 4,
+  amount: 36,
+  ref: 52,
+  fee: 84,
+  chargedAfter: 100,
+  acceptedAfter: 116,
+  message: 132,
+} as const
+export const outcomeBytes = 48
+
+export const saltBytes = 32
+
+/** Some tips of a group, those from the place `first` on. */
+export type TipRange = { first: number; count: number }
+
+/** The salts of tips: key stream of AES-256 in counter mode, two blocks for each, which nobody can guess without the secret. */
+export function saltsOf(secret: Uint8Array, { first, count }: TipRange): Buffer {
+  const counter = Buffer.alloc(16)
+  counter.writeUInt32BE(2 * first, 12)
+  return createCipheriv('aes-256-ctr', secret, counter).update(new Uint8Array(count * saltBytes))
 }
 
-/** Packs the tips of a group; their salts must be those of `secret`, and the tips of a basket stand together. */
-export function encodeTips(
-  tips: readonly StoredTip[],
-  { epoch, secret }: { epoch: Hex; secret: Hex },
-): Uint8Array {
-  const headBytes = 5 + tips.length * 4 + 64
-  const row = Buffer.allocUnsafe(headBytes + recordBytes(tips))
-  row.writeUInt8(format)
-  row.writeUInt32BE(tips.length, 1)
-  row.write(epoch.slice(2), headBytes - 64, 'hex')
-  row.write(secret.slice(2), headBytes - 32, 'hex')
-  let at = headBytes
-  let basketAt = at
-  for (const [index, tip] of tips.entries()) {
-    if (!isSameBasket(tips[index - 1], tip)) {
-      basketAt = at
-      at = writeBasket(row, at, tip)
-    }
-    row.writeUInt32BE(at, 5 + index * 4)
-    at = writeTip(row, at, { tip, basketAt })
+/** A row that is being filled. */
+export type OpenRow = {
+  /** How many tips it holds. */
+  count(): number
+  add(draft: BasketDraft): void
+  /** The row; nothing can be added after. */
+  close(shared: { epoch: Hex; secret: Uint8Array }): Uint8Array
+}
+
+export function openRow(): OpenRow {
+  let records = Buffer.allocUnsafe(firstRoom)
+  let view = viewOf(records)
+  let length = 0
+  const places: number[] = []
+
+  return {
+    count: () => places.length,
+    add(draft) {
+      makeRoom(sizeOf(draft))
+      const basket = length
+      length = writeBasket(records, view, basket, draft)
+      for (let index = 0; index < draft.outcomes.length; index += 1) {
+        const start = draft.tips.starts[index] ?? 0
+        places.push(length)
+        view.setUint32(length + tipAt.basket, basket)
+        const terms = { into: view, at: length + tipAt.to, length: tipTermsBytes }
+        copyBytes(terms, draft.tips.view, start)
+        writeOutcome(view, length + tipAt.fee, draft.outcomes[index] ?? nothing)
+        const text = draft.tips.messages.get(index)?.text
+        length = writeMessage(records, length + tipAt.message, text)
+      }
+    },
+    close({ epoch, secret }) {
+      const head = headBytes(places.length)
+      const row = Buffer.allocUnsafe(head + length)
+      row.writeUInt8(format)
+      row.writeUInt32BE(places.length, 1)
+      for (const [index, place] of places.entries()) row.writeUInt32BE(place, 5 + index * 4)
+      writeHex(row, head - 64, epoch)
+      row.set(secret, head - 32)
+      records.copy(row, head, 0, length)
+      return row
+    },
   }
-  return row
+
+  function makeRoom(more: number) {
+    if (length + more <= records.length) return
+    const larger = Buffer.allocUnsafe(2 * (length + more))
+    records.copy(larger, 0, 0, length)
+    records = larger
+    view = viewOf(records)
+  }
 }
 
-/** How many tips a row holds. */
-export function countTips(row: Uint8Array): number {
-  return viewOf(row).readUInt32BE(1)
+const firstRoom = 4_096
+const nothing: TipOutcome = { fee: 0n, chargedAfter: 0n, acceptedAfter: 0n }
+
+/** A row as it is read. */
+export type ReadRow = {
+  bytes: Buffer
+  view: DataView
+  count: number
+  epoch: Uint8Array
+  secret: Uint8Array
+  /** Where a tip begins. @throws Error when the row has no such tip */
+  placeOf(index: number): number
+  /** Where the basket begins that a tip, given by its place, belongs to. */
+  basketOf(place: number): number
 }
 
-/** All tips of a group's row, in order. */
-export function decodeTips(row: Uint8Array, group: bigint): StoredTip[] {
-  return Array.from({ length: countTips(row) }, (_, index) => decodeTip(row, { group, index }))
+/** @throws Error when the row has another format; the message names the group */
+export function readRow(row: Uint8Array, group: bigint): ReadRow {
+  const bytes = Buffer.from(row.buffer, row.byteOffset, row.byteLength)
+  const view = viewOf(bytes)
+  if (bytes[0] !== format) throw new Error(`the tips of group ${group} are of another format`)
+  const count = view.getUint32(1)
+  const head = headBytes(count)
+  return {
+    bytes,
+    view,
+    count,
+    epoch: bytes.subarray(head - 64, head - 32),
+    secret: bytes.subarray(head - 32, head),
+    placeOf(index) {
+      if (index >= count) throw new Error(`group ${group} has no tip ${index}`)
+      return head + view.getUint32(5 + index * 4)
+    },
+    basketOf: (place) => head + view.getUint32(place + tipAt.basket),
+  }
 }
 
-/** One tip of a group's row. @throws Error when the row has no such tip or another format. */
+/** Tips of a group's row in order, all or some. @throws Error when the row has no such tips or another format */
+export function decodeTips(row: Uint8Array, group: bigint, range?: TipRange): StoredTip[] {
+  const read = readRow(row, group)
+  const { first, count } = range ?? { first: 0, count: read.count }
+  const salts = saltsOf(read.secret, { first, count })
+  return Array.from({ length: count }, (_, at) => {
+    const salt = readHex(salts, at * saltBytes, (at + 1) * saltBytes)
+    return tipOf(read, { group, index: first + at, salt })
+  })
+}
+
+/** One tip of a group's row. @throws Error when the row has no such tip or another format */
 export function decodeTip(
   row: Uint8Array,
   { group, index }: { group: bigint; index: number },
 ): StoredTip {
-  const bytes = viewOf(row)
-  const count = countTips(row)
-  if (bytes[0] !== format || index >= count) throw new Error(`group ${group} has no tip ${index}`)
-  const shared = 5 + count * 4
-  const epoch = hexAt(bytes, shared, 32)
-  const secret = hexAt(bytes, shared + 32, 32)
-  const at = bytes.readUInt32BE(5 + index * 4)
-  const basketAt = bytes.readUInt32BE(at)
-  const place = { salt: saltOf(secret, index), epoch, group, index }
-  const channelId = hexAt(bytes, basketAt, 32)
-  const tipsHash = hexAt(bytes, basketAt + 32, 32)
-  const leaf = {
-    ...place,
-    channelId,
-    basketId: basketId(channelId, tipsHash),
-    voucherSignature: hexAt(bytes, basketAt + 64, 65),
-    ...readTip(bytes, at + 4),
-  }
-  const note = {
-    ...readNote(bytes, basketAt + 129),
-    tipsHash,
-    message: readMessage(bytes, at + 132),
-  }
-  return { leaf, note }
+  const [tip] = decodeTips(row, group, { first: index, count: 1 })
+  if (!tip) throw new Error(`group ${group} has no tip ${index}`)
+  return tip
 }
 
-/** Whether two tips stand under one voucher: a basket is committed once, as a whole. */
-function isSameBasket(before: StoredTip | undefined, { leaf }: StoredTip): boolean {
-  return before?.leaf.basketId === leaf.basketId
+function tipOf(
+  row: ReadRow,
+  { group, index, salt }: { group: bigint; index: number; salt: Hex },
+): StoredTip {
+  const { bytes, view } = row
+  const at = row.placeOf(index)
+  const basket = row.basketOf(at)
+  const hex = (from: number, length: number) => readHex(bytes, from, from + length)
+  const channelId = hex(basket + basketAt.channelId, 32)
+  const tipsHash = hex(basket + basketAt.tipsHash, 32)
+  return {
+    leaf: {
+      salt,
+      epoch: readHex(row.epoch),
+      group,
+      index,
+      channelId,
+      basketId: basketId(channelId, tipsHash),
+      voucherSignature: hex(basket + basketAt.signature, 65),
+      to: hex(at + tipAt.to, 32),
+      ref: hex(at + tipAt.ref, 32),
+      amount: readAmount(view, at + tipAt.amount),
+      fee: readAmount(view, at + tipAt.fee),
+      chargedAfter: readAmount(view, at + tipAt.chargedAfter),
+      acceptedAfter: readAmount(view, at + tipAt.acceptedAfter),
+    },
+    note: {
+      payer: hex(basket + basketAt.payer, 20),
+      token: hex(basket + basketAt.token, 20),
+      message: readMessage(bytes, at + tipAt.message),
+      acceptedAt: Number(view.getBigUint64(basket + basketAt.acceptedAt)),
+      tipsHash,
+      maxClaimableAmount: readAmount(view, basket + basketAt.maxClaimableAmount),
+    },
+  }
 }
 
-function recordBytes(tips: readonly StoredTip[]): number {
-  let bytes = 0
-  for (const [index, tip] of tips.entries()) {
-    if (!isSameBasket(tips[index - 1], tip)) bytes += basketBytes
-    bytes += tipBytes
-    if (tip.note.message !== null) bytes += Buffer.byteLength(tip.note.message)
-  }
+function headBytes(count: number): number {
+  return 5 + count * 4 + 64
+}
+
+function sizeOf({ tips }: BasketDraft): number {
+  let bytes = basketBytes + tips.starts.length * tipBytes
+  for (const { text } of tips.messages.values()) bytes += Buffer.byteLength(text)
   return bytes
 }
 
-function writeBasket(into: Buffer, start: number, { leaf, note }: StoredTip): number {
-  let at = start
-  for (const field of [leaf.channelId, note.tipsHash, leaf.voucherSignature])
-    at += into.write(field.slice(2), at, 'hex')
-  at = writeAmount(into, at, note.maxClaimableAmount)
-  for (const field of [note.payer, note.token]) at += into.write(field.slice(2), at, 'hex')
-  return into.writeBigUInt64BE(BigInt(note.acceptedAt), at)
+function writeBasket(into: Buffer, view: DataView, start: number, draft: BasketDraft): number {
+  writeHex(into, start + basketAt.channelId, draft.channelId)
+  writeHex(into, start + basketAt.tipsHash, draft.tipsHash)
+  writeHex(into, start + basketAt.signature, draft.voucherSignature)
+  writeAmount(view, start + basketAt.maxClaimableAmount, draft.maxClaimableAmount)
+  writeHex(into, start + basketAt.payer, draft.payer)
+  writeHex(into, start + basketAt.token, draft.token)
+  view.setBigUint64(start + basketAt.acceptedAt, BigInt(draft.acceptedAt))
+  return start + basketBytes
 }
 
-function writeTip(
-  into: Buffer,
-  start: number,
-  { tip: { leaf, note }, basketAt }: { tip: StoredTip; basketAt: number },
-): number {
-  let at = into.writeUInt32BE(basketAt, start)
-  for (const field of [leaf.to, leaf.ref]) at += into.write(field.slice(2), at, 'hex')
-  for (const amount of [leaf.amount, leaf.fee, leaf.chargedAfter, leaf.acceptedAfter])
-    at = writeAmount(into, at, amount)
-  if (note.message === null) return into.writeUInt16BE(noMessage, at)
-  const length = into.write(note.message, at + 2)
+function writeOutcome(view: DataView, at: number, outcome: TipOutcome) {
+  writeAmount(view, at, outcome.fee)
+  writeAmount(view, at + 16, outcome.chargedAfter)
+  writeAmount(view, at + 32, outcome.acceptedAfter)
+}
+
+function writeMessage(into: Buffer, at: number, text: string | undefined): number {
+  if (text === undefined) return into.writeUInt16BE(noMessage, at)
+  const length = into.write(text, at + 2)
   into.writeUInt16BE(length, at)
   return at + 2 + length
-}
-
-function readTip(bytes: Buffer, at: number) {
-  return {
-    to: hexAt(bytes, at, 32),
-    ref: hexAt(bytes, at + 32, 32),
-    amount: amountAt(bytes, at + 64),
-    fee: amountAt(bytes, at + 80),
-    chargedAfter: amountAt(bytes, at + 96),
-    acceptedAfter: amountAt(bytes, at + 112),
-  }
 }
 
 function readMessage(bytes: Buffer, at: number): string | null {
@@ -158,28 +276,6 @@ function readMessage(bytes: Buffer, at: number): string | null {
   return length === noMessage ? null : bytes.toString('utf8', at + 2, at + 2 + length)
 }
 
-function readNote(bytes: Buffer, at: number) {
-  return {
-    maxClaimableAmount: amountAt(bytes, at),
-    payer: hexAt(bytes, at + 16, 20),
-    token: hexAt(bytes, at + 36, 20),
-    acceptedAt: Number(bytes.readBigUInt64BE(at + 56)),
-  }
-}
-
-function writeAmount(into: Buffer, at: number, amount: bigint): number {
-  into.writeBigUInt64BE(amount >> 64n, at)
-  return into.writeBigUInt64BE(amount & 0xffff_ffff_ffff_ffffn, at + 8)
-}
-
-function amountAt(bytes: Buffer, at: number): bigint {
-  return (bytes.readBigUInt64BE(at) << 64n) | bytes.readBigUInt64BE(at + 8)
-}
-
-function hexAt(bytes: Buffer, at: number, length: number): Hex {
-  return `0x${bytes.toString('hex', at, at + length)}`
-}
-
-function viewOf(row: Uint8Array): Buffer {
-  return Buffer.from(row.buffer, row.byteOffset, row.byteLength)
+function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {
+  return new DataView(buffer, byteOffset, byteLength)
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Hex } from 'viem'
 import type { Disk } from '../testing/disk.ts'
-import { draftTip, jump, openDisk, openLog, randomHash } from '../testing/disk.ts'
+import { draftBasket, jump, openDisk, openLog, randomHash } from '../testing/disk.ts'
 import type { Database } from './table.ts'
 import type { Place, TipIndex } from './tip-index.ts'
 
@@ -14,11 +14,12 @@ describe('the index of tips', () => {
   })
   afterEach(() => disk.remove())
 
-  const { channelId, to } = draftTip(randomHash()).leaf
+  const { channelId, recipients } = draftBasket(randomHash())
+  const [to = '0x'] = recipients
 
   async function tipGroups({ log }: Log, count: number) {
     for (let group = 0; group < count; group += 1)
-      await log.commit({ tips: [draftTip(randomHash()), draftTip(randomHash())] })
+      await log.commit({ baskets: [draftBasket(randomHash()), draftBasket(randomHash())] })
   }
 
   async function listed(

@@ -6,7 +6,7 @@ import type { LateRow, LateRows } from './late-rows.ts'
 import { lateTips } from './start-up.ts'
 import type { Database, Table } from './table.ts'
 import { bytesTable } from './table.ts'
-import type { StoredTip } from './tip-codec.ts'
+import type { PlacedBasket, StoredTip } from './tip-codec.ts'
 
 /** Where a tip stands in the group log. */
 export type Place = { group: bigint; index: number }
@@ -15,8 +15,8 @@ export type Place = { group: bigint; index: number }
 export type TipOwner = { list: 'channel' | 'recipient'; owner: Hex }
 
 export type TipIndex = {
-  /** Takes up the tips of a group that is being written, and returns the rows that change. */
-  add(group: bigint, tips: readonly StoredTip[]): LateRow[]
+  /** Takes up the baskets of a group that is being written, and returns the rows that are new. */
+  add(group: bigint, baskets: readonly PlacedBasket[]): LateRow[]
   /** The places of an owner's tips before a place, or all, newest first. */
   places(db: Database, of: TipOwner, before?: Place): AsyncGenerator<Place>
 }
@@ -44,8 +44,19 @@ export async function loadTipIndex(db: Database, lateRows: LateRows): Promise<Ti
   }
 
   return {
-    add: (group, tips) =>
-      tips.flatMap((tip, index) => ownersOf(tip).flatMap((of) => append(of, { group, index }))),
+    add(group, baskets) {
+      const rows: LateRow[] = []
+      for (const { channelId, recipients, firstIndex } of baskets) {
+        let index = firstIndex
+        for (const recipient of recipients) {
+          const place = { group, index }
+          index += 1
+          append({ list: 'channel', owner: channelId }, place, rows)
+          append({ list: 'recipient', owner: recipient }, place, rows)
+        }
+      }
+      return rows
+    },
     async *places(from, of, before) {
       let last = before
       for await (const place of candidates(from, of, before)) {
@@ -63,13 +74,13 @@ export async function loadTipIndex(db: Database, lateRows: LateRows): Promise<Ti
     yield* placesOnDisk(from, of, before)
   }
 
-  /** Adds a place to the list that its owner's next row is made of, and returns that row when it is new. */
-  function append({ list, owner }: TipOwner, place: Place): LateRow[] {
+  /** Adds a place to the list that its owner's next row is made of, and that row to `rows` when it is new. */
+  function append({ list, owner }: TipOwner, place: Place, rows: LateRow[]) {
     const lists = waiting[list].get(owner) ?? []
     const open = lists.at(-1)
     if (open && hasRoom(open, place)) {
       open.places.push(place)
-      return []
+      return
     }
     const next: Waiting = {
       key: `${owner}/${placeKey(place.group, place.index)}`,
@@ -77,7 +88,7 @@ export async function loadTipIndex(db: Database, lateRows: LateRows): Promise<Ti
       isPacked: false,
     }
     waiting[list].set(owner, [...lists, next])
-    return [lateRow({ list, owner }, next)]
+    rows.push(lateRow({ list, owner }, next))
   }
 
   function lateRow({ list, owner }: TipOwner, of: Waiting): LateRow {
@@ -100,7 +111,9 @@ export async function loadTipIndex(db: Database, lateRows: LateRows): Promise<Ti
     for (const of of ownersOf(tip)) {
       const newest = await newestRow(of)
       if (newest && !isBefore(newest, place)) continue
-      for (const row of append(of, place)) lateRows.replayed(row)
+      const rows: LateRow[] = []
+      append(of, place, rows)
+      for (const row of rows) lateRows.replayed(row)
     }
   }
 

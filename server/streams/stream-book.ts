@@ -3,6 +3,8 @@
 import type { Hex } from 'viem'
 import { hexToBytes } from 'viem'
 import { HubError } from '#protocol/errors.ts'
+import type { PackedTips } from '#protocol/packed-tips.ts'
+import { unpackTips } from '#protocol/packed-tips.ts'
 import type { TickCommitment } from '#protocol/tick.ts'
 import { linksOf } from '#protocol/tick.ts'
 import type { Tip } from '#protocol/tip.ts'
@@ -61,7 +63,7 @@ export type StreamBook = {
    *
    * @throws HubError as {@link StreamBook.namedBy}, and `stream_mismatch` for a tip of its root that is not what was ticked
    */
-  endedBy(channelId: Hex, tips: readonly Tip[]): OpenStream | undefined
+  endedBy(channelId: Hex, tips: PackedTips): OpenStream | undefined
 }
 
 /** Loads the open streams with the ticks that their rows lack. `at` is now, in Unix milliseconds. */
@@ -141,7 +143,9 @@ export async function loadStreamBook({
       return [streamRows.remove(sortable(number)), rootRows.put(rootKey(channelId, root), use)]
     },
     namedBy,
-    endedBy(channelId, tips) {
+    endedBy(channelId, packed) {
+      if (!streamed.has(channelId)) return undefined
+      const tips = unpackTips(packed)
       const stream = namedBy(channelId, tips)
       if (stream) assertEnds(stream, tips)
       return stream

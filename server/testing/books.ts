@@ -5,6 +5,7 @@ import type { PrivateKeyAccount } from 'viem/accounts'
 import { hardhat } from 'viem/chains'
 import { channelsDomainSeparator } from '#protocol/channel.ts'
 import type { TipsRequest } from '#protocol/messages/tips.ts'
+import { packBasket } from '#protocol/packed-tips.ts'
 import { lowerCase } from '#protocol/signature.ts'
 import { createEndpoints } from '../chain/endpoints.ts'
 import type { FollowerDeps } from '../chain/follower.ts'
@@ -152,7 +153,7 @@ export async function openBooks(
     book: (account: string) => balanceOf(balances, account, token),
     /** Accepts a basket and answers with its receipt. */
     async accept(request: TipsRequest) {
-      const { id, committed, channel } = await baskets.accept(request)
+      const { id, committed, channel } = await baskets.accept(packBasket(request))
       return { receipt: receiptOf(id, committed), channel }
     },
     /** A registered creator. */
@@ -165,7 +166,7 @@ export async function openBooks(
     async tip(channel: FundedChannel, { to, amount }: { to: Address; amount: bigint }) {
       const { charged, held } = channels.amounts(channels.get(channel.id))
       const maximum = charged + held + amount
-      return baskets.accept(await signTip(channel, { to, amount, maximum }))
+      return baskets.accept(packBasket(await signTip(channel, { to, amount, maximum })))
     },
   }
 }

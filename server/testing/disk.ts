@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Address, Hex } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
+import { packTips } from '#protocol/packed-tips.ts'
 import { hubDomainSeparator } from '#protocol/receipt.ts'
 import { lowerCase } from '#protocol/signature.ts'
 import { basketId } from '#protocol/tip.ts'
@@ -14,13 +15,14 @@ import { firstGroupAfter } from '../backup/restore.ts'
 import { createDigestSigner } from '../channels/signature-backend.ts'
 import type { Ownership } from '../store/database.ts'
 import { openDatabase, writeSynced } from '../store/database.ts'
-import type { Published, TipDraft } from '../store/group-log.ts'
+import type { Published } from '../store/group-log.ts'
 import { createGroupLog } from '../store/group-log.ts'
 import { joints, newestGroup } from '../store/group-rows.ts'
 import { createLateRows } from '../store/late-rows.ts'
 import { lateGroups, loadBalances, nextGroup, walkGroups } from '../store/start-up.ts'
 import type { Database } from '../store/table.ts'
 import { sortable } from '../store/table.ts'
+import type { BasketDraft } from '../store/tip-codec.ts'
 import { loadTipIndex } from '../store/tip-index.ts'
 
 const draftChannel: Hex = `0x${'11'.repeat(32)}`
@@ -155,31 +157,35 @@ export function randomHash(): Hex {
   return `0x${randomBytes(32).toString('hex')}`
 }
 
-/** A tip that nobody checked, for tests of what is below the checks. */
-export function draftTip(
+/** A basket that nobody checked, its tips all the same but for their refs, for tests of what is below the checks. */
+export function draftBasket(
   hashOfTips: Hex,
-  { amount = 1n, message = null }: { amount?: bigint; message?: string | null } = {},
-): TipDraft {
+  {
+    amount = 1n,
+    message = null,
+    count = 1,
+  }: { amount?: bigint; message?: string | null; count?: number } = {},
+): BasketDraft {
+  const to: Hex = `0x${'00'.repeat(12)}${'33'.repeat(20)}`
+  const words = message === null ? {} : { message: { text: message, salt: randomHash() } }
   return {
-    leaf: {
-      channelId: draftChannel,
-      basketId: basketId(draftChannel, hashOfTips),
-      voucherSignature: `0x${'22'.repeat(65)}`,
-      to: `0x${'00'.repeat(12)}${'33'.repeat(20)}`,
-      ref: randomHash(),
-      amount,
+    channelId: draftChannel,
+    basketId: basketId(draftChannel, hashOfTips),
+    voucherSignature: `0x${'22'.repeat(65)}`,
+    payer: `0x${'44'.repeat(20)}`,
+    token: `0x${'55'.repeat(20)}`,
+    acceptedAt: 1_700_000_000_000,
+    tipsHash: hashOfTips,
+    maxClaimableAmount: amount,
+    tips: packTips(
+      Array.from({ length: count }, () => ({ to, amount, ref: randomHash(), ...words })),
+    ),
+    recipients: Array.from({ length: count }, () => to),
+    outcomes: Array.from({ length: count }, () => ({
       fee: 0n,
       chargedAfter: amount,
       acceptedAfter: amount,
-    },
-    note: {
-      payer: `0x${'44'.repeat(20)}`,
-      token: `0x${'55'.repeat(20)}`,
-      message,
-      acceptedAt: 1_700_000_000_000,
-      tipsHash: hashOfTips,
-      maxClaimableAmount: amount,
-    },
+    })),
   }
 }
 

@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Address } from 'viem'
 import { eventTypes } from '#protocol/messages/webhooks.ts'
+import { unpackTips } from '#protocol/packed-tips.ts'
 import { tipEvent } from '../channels/basket-change.ts'
 import { createEventLog } from '../events/event-log.ts'
 import { createPost } from '../events/webhooks/post.ts'
@@ -13,9 +14,9 @@ import type { Published } from '../store/group-log.ts'
 import type { Database } from '../store/table.ts'
 import type { MovedClock } from './clock.ts'
 import { createClock } from './clock.ts'
-import { draftTip, openLog, randomHash } from './disk.ts'
+import { draftBasket, openLog, randomHash } from './disk.ts'
 
-/** The creator that {@link draftTip} tips. */
+/** The creator that {@link draftBasket} tips. */
 export const tipped: Address = `0x${'33'.repeat(20)}`
 
 export const usualTerms: WebhookTerms = {
@@ -66,9 +67,9 @@ export async function openHooks(
     },
     /** Commits one tip and answers its ref. */
     async tip(): Promise<string> {
-      const draft = draftTip(randomHash())
-      await log.commit({ tips: [draft] })
-      return draft.leaf.ref
+      const draft = draftBasket(randomHash())
+      await log.commit({ baskets: [draft] })
+      return unpackTips(draft.tips)[0]?.ref ?? ''
     },
     /** Commits a group that tells this account nothing. */
     other: () => log.commit({ events: [{ audience: ['0x'], type: 'channel', data: '{}' }] }),

@@ -7,7 +7,8 @@ import { HubError } from '#protocol/errors.ts'
 import type { Channel } from '../channels/channel.ts'
 import type { ChannelRegistry } from '../channels/registry.ts'
 import type { Committed, GroupLog } from '../store/group-log.ts'
-import type { StoredTip } from '../store/tip-codec.ts'
+import type { PlacedBasket } from '../store/tip-codec.ts'
+import { decodeTip } from '../store/tip-codec.ts'
 import type { OpenStream } from '../streams/stream.ts'
 import type { StreamBook } from '../streams/stream-book.ts'
 import { ticksProof } from '../streams/stream-end.ts'
@@ -16,8 +17,8 @@ import type { NamedRow, RowsAnswer, TowerRow } from './row.ts'
 import { rowsPerMessage } from './row.ts'
 
 export type TowerFeed = {
-  /** Hears of the tips of a group that is on disk. */
-  committed(tips: readonly StoredTip[]): void
+  /** Hears of the baskets of a group that is on disk. */
+  committed(baskets: readonly PlacedBasket[]): void
   /** Tells what is untold. Rejects when the tower does not take it; the next call begins there. */
   feed(): Promise<void>
   /**
@@ -71,14 +72,14 @@ export function createTowerFeed(deps: TowerFeedDeps): TowerFeed {
   let running: Promise<void> | undefined
 
   return {
-    committed(tips) {
-      for (const { leaf } of tips) note(leaf.channelId, leaf.chargedAfter)
+    committed(baskets) {
+      for (const { channelId, chargedAfter } of baskets) note(channelId, chargedAfter)
     },
     feed,
     told({ group, firstIndex, count }) {
-      const last = group.tips[firstIndex + count - 1]?.leaf
-      if (untoldAtMost === undefined || last === undefined) return undefined
-      const { channelId, chargedAfter: charged } = last
+      if (untoldAtMost === undefined || group.row === undefined || count === 0) return undefined
+      const last = { group: group.header.number, index: firstIndex + count - 1 }
+      const { channelId, chargedAfter: charged } = decodeTip(group.row.bytes, last).leaf
       if (untoldOf(channelId, charged) <= untoldAtMost) return undefined
       return new Promise((done, failed) => {
         const others = waiting.get(channelId) ?? []

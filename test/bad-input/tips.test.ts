@@ -393,6 +393,15 @@ describe('tips from somebody who wants more than they signed for', () => {
       await assertRefused(await goodBasket({ tips }), 'duplicate_ref', { index: 2, ref: first.ref })
     })
 
+    it('accepts refs that begin alike, and refuses the one of them that stands twice', async () => {
+      const begin = (end: string): Hex => `0x12345678${end.padStart(56, '0')}`
+      const tips = ['1', '2', '3'].map((end) => ({ ...tipOf(busker, 1n), ref: begin(end) }))
+      const twice = [...tips, { ...tipOf(busker, 1n), ref: begin('2') }]
+      const values = { index: 3, ref: begin('2') }
+      await assertRefused(await goodBasket({ tips: twice }), 'duplicate_ref', values)
+      assertAnswer(await sendTips(hub, channel, tips), 200)
+    })
+
     it('refuses a message that is not the one that the ref commits to (R9)', async () => {
       const salt = randomHash()
       const ref = messageRef({ salt, text: 'well played' })

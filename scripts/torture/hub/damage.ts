@@ -16,6 +16,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Hex } from 'viem'
 import { bytesToHex } from 'viem'
+import { packTips } from '#protocol/packed-tips.ts'
 import { hubDomainSeparator } from '#protocol/receipt.ts'
 import { basketId } from '#protocol/tip.ts'
 import { createDigestSigner } from '#server/channels/signature-backend.ts'
@@ -108,7 +109,7 @@ async function writeSample(random: Random): Promise<Sample> {
     const entry = { id: `e${group}`, at: 0, reason: 'x', reference: 'x', legs }
     await log.commit({
       rows: [notes.put('newest', BigInt(group))],
-      tips: Array.from({ length: random.below(12) }, draftTip),
+      baskets: Array.from({ length: random.below(12) }, draftBasket),
       entries: random.once(2) ? [entry] : [],
     })
     lengths.push(statSync(join(level, name)).size)
@@ -228,29 +229,22 @@ async function inCopy(
   }
 }
 
-function draftTip() {
+function draftBasket() {
   const amount = 1n
-  const [channelId, tipsHash] = [randomHash(), randomHash()]
+  const [channelId, tipsHash, to] = [randomHash(), randomHash(), randomHash()]
+  const message = { text: 'hm', salt: randomHash() }
   return {
-    leaf: {
-      channelId,
-      basketId: basketId(channelId, tipsHash),
-      voucherSignature: bytesToHex(randomBytes(65)),
-      to: randomHash(),
-      ref: randomHash(),
-      amount,
-      fee: 0n,
-      chargedAfter: amount,
-      acceptedAfter: amount,
-    },
-    note: {
-      payer: owner.hubAccount,
-      token: owner.channels,
-      message: 'hm',
-      acceptedAt: 1_700_000_000_000,
-      tipsHash,
-      maxClaimableAmount: amount,
-    },
+    channelId,
+    basketId: basketId(channelId, tipsHash),
+    voucherSignature: bytesToHex(randomBytes(65)),
+    payer: owner.hubAccount,
+    token: owner.channels,
+    acceptedAt: 1_700_000_000_000,
+    tipsHash,
+    maxClaimableAmount: amount,
+    tips: packTips([{ to, amount, ref: randomHash(), message }]),
+    recipients: [to],
+    outcomes: [{ fee: 0n, chargedAfter: amount, acceptedAfter: amount }],
   }
 }
 

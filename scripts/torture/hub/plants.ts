@@ -15,7 +15,7 @@ export const hubPlants: Readonly<Record<string, HubPlant>> = {
   'basket-forgotten': {
     part: 'histories',
     file: log,
-    find: /if \(change\.rowsAt\) group\.rows\.push\([^\n]*\n/,
+    find: /if \(rowsAt\) group\.rows\.push\([^\n]*\n/,
     put: '',
   },
   'held-uncounted': {
@@ -51,8 +51,8 @@ export const hubPlants: Readonly<Record<string, HubPlant>> = {
   'ceiling-lowered': {
     part: 'histories',
     file: channel,
-    find: /proof: raised \? proof : channel\.proof/,
-    put: 'proof',
+    find: /return raised \? \{ \.\.\.channel, proof \} : channel/,
+    put: 'return { ...channel, proof: raised || proof ? proof : undefined }',
   },
   'deposit-exceeded-by-one': {
     part: 'histories',
@@ -69,8 +69,8 @@ export const hubPlants: Readonly<Record<string, HubPlant>> = {
   'receipt-of-another-time': {
     part: 'histories',
     file: log,
-    find: /done\(committedIn\(closed,/,
-    put: 'done(committedIn({ ...closed, header: { ...header, closedAt: header.closedAt + 1n } },',
+    find: /done\(\{ group: closed,/,
+    put: 'done({ group: { ...closed, header: { ...header, closedAt: header.closedAt + 1n } },',
   },
   'fee-rounded-up': {
     part: 'histories',

@@ -62,7 +62,9 @@ export async function loadRegistry({
       log.assertRoom()
       coming.add(endpoint)
       try {
-        const { header } = await log.commit({
+        const {
+          group: { header },
+        } = await log.commit({
           rowsAt: ({ group }) => [endpointRows.put(webhookId, endpoint), rowAt(group)],
         })
         endpoints.set(webhookId, endpoint)
