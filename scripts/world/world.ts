@@ -202,6 +202,8 @@ async function hubSettings({
     JANDON_CONFIRMATIONS: '0',
     JANDON_DEPOSIT_CONFIRMATIONS: '',
     JANDON_POLL_MS: '100',
+    // Gas costs next to nothing here, so that everything would be settled at once.
+    JANDON_ETHER_PRICE: '0',
     JANDON_WEBHOOKS_LOCAL: 'true',
     JANDON_RATES: ratesFile,
     JANDON_XSD_DIR: schemas,
