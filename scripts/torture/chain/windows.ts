@@ -211,18 +211,21 @@ async function passWindows(run: Run, planted: Plant) {
   await chain.setAutomine(true)
 }
 
-/** When the hub dies, and in half of the worlds returns after half of a window, and when the tower does. */
+/**
+ * When the hub dies, and in half of the worlds returns after half of a window, and when the tower does. A planted bug is the tower's: the
+ * hub dies before it can claim anything itself, and stays away.
+ */
 function drawEvents(run: Run, planted: Plant): Map<number, () => Promise<void>> {
   const { random, blocks } = run
-  const hubDies = random.below(blocks / 2)
+  const isPlanted = Object.keys(planted).length > 0
+  const hubDies = isPlanted ? 0 : random.below(blocks / 2)
   const towerDies = planted.forgets ? hubDies + 1 : hubDies + 1 + random.below(blocks / 2 - 4)
   const events = new Map([
     [hubDies, () => killHub(run)],
     [towerDies, () => killTower(run, planted)],
     [towerDies + 1 + random.below(3), () => reviveTower(run)],
   ])
-  if (random.once(2) && !planted.forgets)
-    events.set(hubDies + blocks / 2, () => reviveHub(run, planted))
+  if (!isPlanted && random.once(2)) events.set(hubDies + blocks / 2, () => reviveHub(run, planted))
   return events
 }
 
