@@ -4,7 +4,7 @@ import { policies } from './policies.ts'
 import type { Scenario, Year } from './year.ts'
 
 type Line = { colour: string; values: readonly number[] }
-type Panel = { title: string; lines: Line[]; show: (value: number) => string }
+type Panel = { title: string; lines: Line[] }
 
 /** Pixels. */
 const frame = { width: 800, left: 70, right: 20, top: 66, height: 150, gap: 52 }
@@ -12,6 +12,8 @@ const frame = { width: 800, left: 70, right: 20, top: 66, height: 150, gap: 52 }
 const colours = ['#0072b2', '#e69f00', '#009e73', '#cc79a7']
 const grey = '#555555'
 const daysPerLabel = 30
+/** A label needs so many days of room beside the right edge. */
+const roomForLabel = 15
 
 export function plot({ seed, medianGasPrice }: Scenario, years: readonly Year[]): string {
   const [first] = years
@@ -22,17 +24,14 @@ export function plot({ seed, medianGasPrice }: Scenario, years: readonly Year[])
     {
       title: 'price of gas, mean of a day, gwei (synthetic)',
       lines: [{ colour: grey, values: first.byDay.gasPrice }],
-      show: (value) => value.toPrecision(1),
     },
     {
       title: 'at risk (charged and not claimed), most of a day, token units',
       lines: lines(({ byDay }) => byDay.atRisk),
-      show: (value) => value.toLocaleString('en'),
     },
     {
       title: 'gas so far as a share of what was tipped so far, %',
       lines: lines(({ byDay }) => byDay.gasShare.map((share) => share * 100)),
-      show: (value) => value.toPrecision(1),
     },
   ]
   const height = frame.top + panels.length * (frame.height + frame.gap)
@@ -60,7 +59,7 @@ function legend(name: string, place: number): string[] {
 }
 
 /** A panel with a logarithmic scale, because the policies are decades apart. */
-function draw({ title, lines, show }: Panel, place: number): string[] {
+function draw({ title, lines }: Panel, place: number): string[] {
   const bottom = frame.top + place * (frame.height + frame.gap) + frame.height
   const all = lines.flatMap(({ values }) => values).filter((value) => value > 0)
   const low = Math.floor(Math.log10(Math.min(...all)))
@@ -71,15 +70,13 @@ function draw({ title, lines, show }: Panel, place: number): string[] {
   const y = (value: number) =>
     bottom - (frame.height * (Math.log10(Math.max(value, 10 ** low)) - low)) / (high - low)
   const decades = Array.from({ length: high - low + 1 }, (_, step) => 10 ** (low + step))
-  const months = Array.from(
-    { length: Math.floor(days / daysPerLabel) + 1 },
-    (_, step) => step * daysPerLabel,
-  )
+  const labels = Math.floor(Math.max(0, days - roomForLabel) / daysPerLabel) + 1
+  const months = Array.from({ length: labels }, (_, step) => step * daysPerLabel)
   return [
     text({ x: frame.left, y: bottom - frame.height - 8, says: title }),
     ...decades.flatMap((value) => [
       `<path d="M${frame.left} ${round(y(value))}H${frame.width - frame.right}" stroke="#dddddd"/>`,
-      text({ x: frame.left - 6, y: y(value) + 4, says: show(value), anchor: 'end' }),
+      text({ x: frame.left - 6, y: y(value) + 4, says: decade(value), anchor: 'end' }),
     ]),
     ...months.map((day) => text({ x: x(day), y: bottom + 16, says: `day ${day}`, size: 10 })),
     ...lines.map(({ colour, values }) => {
@@ -103,6 +100,11 @@ function text({
   anchor?: 'start' | 'end'
 }): string {
   return `<text x="${round(x)}" y="${round(y)}" font-size="${size}" text-anchor="${anchor}">${says}</text>`
+}
+
+/** A power of ten. */
+function decade(value: number): string {
+  return value.toLocaleString('en', { maximumSignificantDigits: 1 })
 }
 
 function colourOf(place: number): string {
