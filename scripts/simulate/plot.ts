@@ -34,14 +34,16 @@ export function plot({ seed, medianGasPrice }: Scenario, years: readonly Year[])
       lines: lines(({ byDay }) => byDay.gasShare.map((share) => share * 100)),
     },
   ]
+  const title = `A simulated year: gas around ${medianGasPrice / 1e9} gwei, seed ${seed}`
   const height = frame.top + panels.length * (frame.height + frame.gap)
   return `${[
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${frame.width} ${height}" font-family="sans-serif" font-size="12" fill="#222222">`,
+    `<title>${title}</title>`,
     `<rect width="${frame.width}" height="${height}" fill="#ffffff"/>`,
     text({
       x: frame.left,
       y: 22,
-      says: `A simulated year: gas around ${medianGasPrice / 1e9} gwei, seed ${seed}`,
+      says: title,
       size: 15,
     }),
     ...policies.flatMap(({ name }, place) => legend(name, place)),

@@ -23,11 +23,25 @@ export function table(scenario: Scenario, years: readonly Year[]): string {
   const lines = [
     `Seed ${seed}: ${count(fans)} fans, ${count(creators)} creators, ${days} days, ${count(first.tips)} tips of ${count(Number(first.tipped) / 1e6)} units in all; synthetic gas price around ${medianGasPrice / 1e9} gwei, ether at ${count(ether)} units.`,
     '',
-    `| | ${policies.map(({ name }) => name).join(' | ')} |`,
-    `|---|${policies.map(() => '---:').join('|')}|`,
-    ...rows.map(([name, show]) => `| ${name} | ${years.map(show).join(' | ')} |`),
+    ...aligned([
+      ['', ...policies.map(({ name }) => name)],
+      ...rows.map(([name, show]) => [name, ...years.map(show)]),
+    ]),
   ]
   return `${lines.join('\n')}\n`
+}
+
+/** A table whose first column is to the left, and all others to the right. */
+function aligned([head = [], ...rows]: readonly string[][]): string[] {
+  const widths = head.map((_, column) =>
+    Math.max(...[head, ...rows].map((cells) => cells[column]?.length ?? 0)),
+  )
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell, column) => (column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))).join(' | ')} |`
+  const rule = widths.map((width, column) =>
+    column === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`,
+  )
+  return [line(head), line(rule), ...rows.map(line)]
 }
 
 function spread({ p50, p95, max }: { p50: number; p95: number; max: number }): string {
