@@ -82,8 +82,11 @@ const environment = z.object({
   JANDON_REPLACE_MS: number(30_000, 3_600_000).describe(
     'pause before a transaction is sent again or replaced, ms',
   ),
-  JANDON_CLAIM_AT_RISK: decimal('100').describe('settle when this much is unclaimed, token units'),
-  JANDON_CLAIM_MAX_AGE_MS: number(3_600_000, 2 ** 31).describe(
+  // What settles, and when: docs/settlement.md says why these are the defaults.
+  JANDON_CLAIM_AT_RISK: decimal('10000').describe(
+    'settle when this much is unclaimed, token units',
+  ),
+  JANDON_CLAIM_MAX_AGE_MS: number(604_800_000, 2 ** 31).describe(
     'settle when the oldest is this old, ms',
   ),
   JANDON_CLAIM_GAS_SHARE_BPS: number(100, 10_000).describe(
@@ -96,13 +99,13 @@ const environment = z.object({
     .max(30_000_000)
     .default(7_000_000)
     .describe('how much gas a settlement may use'),
-  JANDON_ETHER_PRICE: decimal('0').describe(
-    'what one ether is worth, token units; 0: the share of gas is not looked at',
+  JANDON_ETHER_PRICE: decimal('3000').describe(
+    'what one ether is worth, roughly, token units; 0: the share of gas is not looked at',
   ),
-  JANDON_CREDIT_AT: decimal('1').describe(
+  JANDON_CREDIT_AT: decimal('5').describe(
     'credit an account with the next settlement from here on, token units',
   ),
-  JANDON_CREDIT_MAX_AGE_MS: number(86_400_000, 2 ** 31).describe(
+  JANDON_CREDIT_MAX_AGE_MS: number(604_800_000, 2 ** 31).describe(
     'settle for an account that is owed anything so long, ms',
   ),
   JANDON_CREDIT_MINIMUM: decimal('0.1').describe(
@@ -261,9 +264,36 @@ export async function readConfig(env: NodeJS.ProcessEnv): Promise<Config> {
   }
 }
 
+const settlementSettings = environment.pick({
+  JANDON_TIP_FEE_BPS: true,
+  JANDON_GAS_BUDGET_GWEI: true,
+  JANDON_CLAIM_AT_RISK: true,
+  JANDON_CLAIM_MAX_AGE_MS: true,
+  JANDON_CLAIM_GAS_SHARE_BPS: true,
+  JANDON_CLAIM_GAS: true,
+  JANDON_ETHER_PRICE: true,
+  JANDON_CREDIT_AT: true,
+  JANDON_CREDIT_MAX_AGE_MS: true,
+  JANDON_CREDIT_MINIMUM: true,
+})
+
+/** Only what decides about settlements, for who has no hub to start. Wei, gas and basis points. */
+export function readSettlementTerms(env: NodeJS.ProcessEnv, decimals: number) {
+  const settings = settlementSettings.parse(env)
+  return {
+    policy: settlementPolicy(settings, decimals),
+    budgetPerGas: tokenUnits('JANDON_GAS_BUDGET_GWEI', settings.JANDON_GAS_BUDGET_GWEI, 9),
+    gasPerTransaction: BigInt(settings.JANDON_CLAIM_GAS),
+    tipFee: BigInt(settings.JANDON_TIP_FEE_BPS),
+  }
+}
+
 /** Amounts are in units of the first listed token; the others have as many decimals, or amounts of their own are needed. */
-function settlementPolicy(settings: Settings, decimals: number): SettlementPolicy {
-  const units = (name: keyof Settings) => tokenUnits(name, String(settings[name]), decimals)
+function settlementPolicy(
+  settings: z.output<typeof settlementSettings>,
+  decimals: number,
+): SettlementPolicy {
+  const units = (name: keyof typeof settings) => tokenUnits(name, String(settings[name]), decimals)
   return {
     amountAtRisk: units('JANDON_CLAIM_AT_RISK'),
     maxAgeMs: settings.JANDON_CLAIM_MAX_AGE_MS,

@@ -2,6 +2,8 @@
 // when it did nothing. With a planted bug it must fail; with all of them it fails unless each was found.
 
 import { parseArgs } from 'node:util'
+import type { ChainKind } from '../world/chains.ts'
+import { chainKinds } from '../world/chains.ts'
 import { chainParts, chainPlants, tortureChain, tortureChainPlanted } from './chain/campaign.ts'
 import {
   defaultRuns,
@@ -33,6 +35,7 @@ const help = `usage: npm run torture -- [options]
   --dead <n>       webhooks: endpoints that never answer (default 1000)
   --part <name>    load: one of forgers, loris, bodies, flooders, overload, one, crowd, revoked; chain: one of
                     ${chainParts.join(', ')}
+  --chain <name>   chain: on edr (Hardhat's), anvil (Foundry's) or both (default); planted bugs are looked for on the first
   --seconds <n>    load: length of a phase (default 5)
   --phases <n>     load: how often each phase is measured; medians are judged (default 3)
   --connections <n>  load: slow connections (default 10000)
@@ -59,6 +62,7 @@ const { values } = parseArgs({
     kills: { type: 'string', default: '100' },
     dead: { type: 'string', default: '1000' },
     part: { type: 'string' },
+    chain: { type: 'string', default: 'both' },
     seconds: { type: 'string', default: '5' },
     phases: { type: 'string', default: '3' },
     connections: { type: 'string', default: '10000' },
@@ -106,8 +110,8 @@ const campaigns: { [name: string]: Campaign } = {
   },
   chain: {
     plants: chainPlants,
-    torture: () => tortureChain({ seed, seeds, only: values.part }),
-    torturePlanted: (plant) => tortureChainPlanted(plant, seed),
+    torture: () => tortureChain({ chainKinds: chosenChains(), seed, seeds, only: values.part }),
+    torturePlanted: (plant) => tortureChainPlanted(plant, { chainKind: firstChain(), seed }),
   },
   webhooks: {
     plants: [],
@@ -158,6 +162,17 @@ async function findAll(campaign: Campaign): Promise<boolean> {
   console.log(`${count - missed.length} of ${count} planted bugs found`)
   if (missed.length > 0) console.log(`not found: ${missed.join(', ')}`)
   return count === 0 || missed.length > 0
+}
+
+/** The chains that `--chain` names. */
+function chosenChains(): readonly ChainKind[] {
+  const chosen = chainKinds.filter((kind) => values.chain === 'both' || values.chain === kind)
+  if (chosen.length === 0) throw new Error(`there is no chain named ${values.chain}`)
+  return chosen
+}
+
+function firstChain(): ChainKind {
+  return chosenChains()[0] ?? 'edr'
 }
 
 function wholeNumber(text: string, name: string): number {

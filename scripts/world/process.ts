@@ -23,18 +23,31 @@ export type Part = {
 const stopMs = 15_000
 const keptComplaints = 40
 
+/** How a line that a part prints says where it listens; nothing when it does not. */
+type UrlOf = (line: string) => string | undefined
+
 /**
  * Starts a script under this Node and waits for its line `{"listening":"<url>"}`. `onLine` hears all that it prints.
  *
  * @throws Error with what the process said when it ends before that.
  */
-export async function startPart(
+export function startPart(
   name: string,
   args: readonly string[],
   env: NodeJS.ProcessEnv = {},
   onLine: (line: string) => void = () => undefined,
 ): Promise<Part> {
-  const child = spawn(process.execPath, args, {
+  return startProgram(name, { file: process.execPath, args, urlOf: listeningUrl }, env, onLine)
+}
+
+/** Starts a program, and waits until it says where it listens, as {@link startPart} does with a script. */
+export async function startProgram(
+  name: string,
+  { file, args, urlOf }: { file: string; args: readonly string[]; urlOf: UrlOf },
+  env: NodeJS.ProcessEnv = {},
+  onLine: (line: string) => void = () => undefined,
+): Promise<Part> {
+  const child = spawn(file, args, {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -45,7 +58,7 @@ export async function startPart(
     complaints.push(line)
     if (complaints.length > keptComplaints) complaints.shift()
   })
-  const url = await listening(child, { name, complaints, onLine })
+  const url = await listening(child, { name, complaints, onLine, urlOf })
   return {
     name,
     url,
@@ -65,7 +78,8 @@ function listening(
     name,
     complaints,
     onLine,
-  }: { name: string; complaints: string[]; onLine: (line: string) => void },
+    urlOf,
+  }: { name: string; complaints: string[]; onLine: (line: string) => void; urlOf: UrlOf },
 ) {
   return new Promise<string>((resolve, reject) => {
     child.on('error', reject)
@@ -75,7 +89,7 @@ function listening(
     if (!child.stdout) return
     createInterface({ input: child.stdout }).on('line', (line) => {
       onLine(line)
-      const url = listeningUrl(line)
+      const url = urlOf(line)
       if (url) resolve(url)
     })
   })

@@ -12,6 +12,8 @@ import { hardhat } from 'viem/chains'
 import { testTokenAbi } from '#protocol/abi.ts'
 import { lowerCase } from '#protocol/signature.ts'
 import type { Deployment, ListedToken } from '#server/chain/deployment.ts'
+import type { ChainKind } from './chains.ts'
+import { startChain } from './chains.ts'
 import { connectChain, deployWorld } from './deploy.ts'
 import type { Part } from './process.ts'
 import { startPart } from './process.ts'
@@ -46,6 +48,8 @@ export type WorldOptions = {
   walletNames: readonly string[]
   /** Whether there is a bank, and so cash-out. */
   withBank: boolean
+  /** What it stands on. */
+  chainKind?: ChainKind
   /** Settings that differ from those of a local world. */
   hubSettings?: NodeJS.ProcessEnv
   /** Hears each step as it is done. */
@@ -70,9 +74,9 @@ export async function startWorld(options: WorldOptions): Promise<World> {
 }
 
 async function startParts(options: WorldOptions, started: Part[]): Promise<World> {
-  const { folder, walletNames, withBank, onStep = () => undefined } = options
+  const { folder, walletNames, withBank, chainKind, onStep = () => undefined } = options
   await mkdir(folder, { recursive: true, mode: 0o700 })
-  const chainPart = await startPart('chain', [join(root, 'scripts/world/chain.ts')])
+  const chainPart = await startChain(chainKind)
   started.push(chainPart)
   onStep(`chain at ${chainPart.url}`)
 
@@ -198,6 +202,8 @@ async function hubSettings({
     JANDON_CONFIRMATIONS: '0',
     JANDON_DEPOSIT_CONFIRMATIONS: '',
     JANDON_POLL_MS: '100',
+    // Gas costs next to nothing here, so that everything would be settled at once.
+    JANDON_ETHER_PRICE: '0',
     JANDON_WEBHOOKS_LOCAL: 'true',
     JANDON_RATES: ratesFile,
     JANDON_XSD_DIR: schemas,

@@ -39,8 +39,8 @@ const bytesPerTransaction = 110_000
 
 export type PlanDeps = {
   deployment: Deployment
-  channels: ChannelRegistry
-  vaultAccounts: VaultAccounts
+  channels: Pick<ChannelRegistry, 'all' | 'get' | 'amounts'>
+  vaultAccounts: Pick<VaultAccounts, 'get'>
   balances: Balances
   feeAccount: Address
   ages: Ages
@@ -48,6 +48,12 @@ export type PlanDeps = {
   /** Whether creators may be credited; until then only claims are made, which move money toward the vault. */
   mayCredit: () => boolean
   /** How much gas a settlement may use. */
+  gasPerTransaction: bigint
+}
+
+/** What tells how many rows fit into a transaction. */
+type FillDeps = {
+  channels: Pick<ChannelRegistry, 'get'>
   gasPerTransaction: bigint
 }
 
@@ -76,30 +82,36 @@ export async function lookOut(
   await requests.load()
   for (const { account } of owed) waiting.set(account, vaultAccounts.get(token, account).credited)
   const since = await ages.look(token, waiting)
-  const whole = { ...moment, overhead: gasOf.overhead }
   const open: Claimable[] = []
   await inTurns(claimable, (channel) => {
     if (!busy.channels.has(channel.id)) open.push(asClaimable(deps, channel, since(channel.id)))
   })
-  const claims = decideClaims(open, whole)
+  const waitingOwed = owed
+    .filter(({ account }) => !busy.accounts.has(account))
+    .map((one) => ({
+      ...one,
+      since: since(one.account),
+      isRequested: requests.has({ token, ...one }),
+    }))
   const free = freeOf(balances, token) - busy.spent
-  const credits = decideCredits(
-    owed
-      .filter(({ account }) => !busy.accounts.has(account))
-      .map((one) => ({
-        ...one,
-        since: since(one.account),
-        isRequested: requests.has({ token, ...one }),
-      })),
-    whole,
-  )
+  return decide({ claimable: open, owed: waitingOwed, free }, moment)
+}
+
+/** What policy says of all that waits. */
+export function decide(
+  { claimable, owed, free }: { claimable: Claimable[]; owed: Owed[]; free: bigint },
+  moment: Omit<Moment, 'overhead'>,
+): Outlook {
+  const whole = { ...moment, overhead: gasOf.overhead }
+  const claims = decideClaims(claimable, whole)
+  const credits = decideCredits(owed, whole)
   return { claims: coverCredits(claims, { credits, free }), credits, free }
 }
 
 /** The next transaction: what cannot wait comes first, then the largest; credits are added to `claims` by {@link fitCredits}. */
 export function draftClaims(
   { claims, credits }: Pick<Outlook, 'claims' | 'credits'>,
-  { channels, gasPerTransaction }: Pick<PlanDeps, 'channels' | 'gasPerTransaction'>,
+  { channels, gasPerTransaction }: FillDeps,
 ): DecidedClaim[] {
   const chosen = claims.filter(isChosen)
   const urgent = chosen.filter(({ isBeyondEscrow }) => isBeyondEscrow)
@@ -169,8 +181,9 @@ function isClaimable(channel: Channel, { channels }: Deployment): boolean {
   )
 }
 
-function asClaimable(
-  { channels }: Pick<PlanDeps, 'channels'>,
+/** A channel as policy looks at it. */
+export function asClaimable(
+  { channels }: { channels: Pick<ChannelRegistry, 'amounts'> },
   channel: Channel,
   since: number,
 ): Claimable {

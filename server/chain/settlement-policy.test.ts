@@ -118,8 +118,8 @@ describe('decideClaims', () => {
     const leaving = claimable(1n, { isBeyondEscrow: true })
     assert.deepEqual(reasons([leaving, claimable(row), claimable(row - 1n)], priced), [
       [row, 'gas-share'],
-      [row - 1n, 'waits'],
       [1n, 'beyond-escrow'],
+      [row - 1n, 'waits'],
     ])
   })
 })

@@ -444,6 +444,30 @@ describe('createTransactions', () => {
       assert.equal(await minted(), before + 5n)
     })
 
+    it('is followed for all that wait in one look, where a node refuses what offers less than its base fee (R12)', async () => {
+      let time = 1_000_000
+      const least = 20_000_000_000n
+      const picky = clientWith((raw, pass) => {
+        const { maxFeePerGas = 0n } = parseTransaction(raw)
+        return maxFeePerGas < least ? cut() : pass()
+      })
+      const transactions = await start(picky, disk.db, { fees: eager, now: () => time })
+      await blocksAt(1_000_000_000n)
+      const hashes: Hex[] = []
+      for (const amount of [1n, 2n, 3n])
+        hashes.push(await transactions.send(callOf(token, { amount })))
+      await blocksAt(least)
+      time += 500_000
+      await transactions.tick()
+      assert.equal(await countOf('pending'), 3)
+      await blocksAt(least)
+      assert.equal(await countOf('latest'), 3)
+      for (const hash of hashes) {
+        const { status } = await transactions.mined(hash)
+        assert.equal(status, 'success')
+      }
+    })
+
     it('is followed to the budget and no further, and reaches it by the deadline (R12)', async () => {
       let time = 1_000_000
       const budgetPerGas = 30_000_000_000n

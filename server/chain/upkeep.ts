@@ -80,8 +80,8 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
         if (watchOf(sent).isTaken) await lookAtTaken(sent, at)
         else if (!isRefused) {
           await broadcast(sent)
+          if (!watchOf(sent).isTaken) await lookAtRefused(sent, at)
           isRefused = !watchOf(sent).isTaken
-          if (isRefused) await lookAtRefused(sent, at)
         }
       }
     },
@@ -109,9 +109,9 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
     watches.set(sent.nonce, { ...watchOf(sent), broadcastAt: now(), isTaken })
   }
 
-  /** A node may refuse what offers less than it asks. */
-  async function lookAtRefused({ nonce, attempts }: Sent, { used, market }: Moment) {
-    if (nonce !== used || now() - newestOf(attempts).at < fees.patienceMs) return
+  /** A node may refuse what offers less than it asks: then all that wait are raised in one look, not one with each block. */
+  async function lookAtRefused({ nonce, attempts }: Sent, { market }: Moment) {
+    if (now() - newestOf(attempts).at < fees.patienceMs) return
     await inLine(() => raise(nonce, { isLeftOut: false, market }))
   }
 

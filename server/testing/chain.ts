@@ -1,6 +1,5 @@
 // A real chain with the contracts on it, and a hub's books that follow it, for tests of what lies between the two.
 
-import { fileURLToPath } from 'node:url'
 import type { Address, Hex, PrivateKeyAccount, WriteContractParameters } from 'viem'
 import {
   createPublicClient,
@@ -20,8 +19,9 @@ import { lowerCase } from '#protocol/signature.ts'
 import type { Tip } from '#protocol/tip.ts'
 import { tipsTotal, tipTo, tipVoucherTypes } from '#protocol/tip.ts'
 import { voucherTypes } from '#protocol/voucher.ts'
+import type { ChainKind } from '../../scripts/world/chains.ts'
+import { startChain } from '../../scripts/world/chains.ts'
 import { connectChain, deployWorld } from '../../scripts/world/deploy.ts'
-import { startPart } from '../../scripts/world/process.ts'
 import type { Deployment } from '../chain/deployment.ts'
 import { randomHash } from './disk.ts'
 
@@ -32,11 +32,9 @@ type ContractCall = Pick<WriteContractParameters, 'address' | 'functionName'> & 
   args: readonly unknown[]
 }
 
-const chainScript = fileURLToPath(new URL('../../scripts/world/chain.ts', import.meta.url))
-
 /** Starts a chain and deploys everything. `operator` runs the hub account. */
-export async function openChain() {
-  const part = await startPart('chain', [chainScript])
+export async function openChain(kind: ChainKind = 'edr') {
+  const part = await startChain(kind)
   const node = connectChain(part.url)
   const operator = privateKeyToAccount(generatePrivateKey())
   const deployer = privateKeyToAccount(generatePrivateKey())

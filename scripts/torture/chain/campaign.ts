@@ -1,22 +1,26 @@
 // The hub between its books and the chain under torture: what it follows, what it sends, and what its
 // watchtower does without it.
 
+import type { ChainKind } from '../../world/chains.ts'
 import type { Findings } from '../contracts.ts'
 import { longEffort, tortureFollowing, tortureFollowingPlanted } from './following.ts'
 import { followingPlants, transactionPlants } from './plants.ts'
 import { torturePlantedTransactions, tortureTransactions } from './transactions.ts'
 import { tortureWindows, windowPlants } from './windows.ts'
 
+/** On which chain, and from which seed on. */
+type Ground = { chainKind: ChainKind; seed: number }
+
 type Part = {
   plants: readonly string[]
-  torture(plan: { seed: number; seeds: number }): Promise<Findings>
-  torturePlanted(plant: string, seed: number): Promise<Findings>
+  torture(plan: Ground & { seeds: number }): Promise<Findings>
+  torturePlanted(plant: string, ground: Ground): Promise<Findings>
 }
 
 const parts: { [name: string]: Part } = {
   following: {
     plants: Object.keys(followingPlants),
-    torture: (plan) => tortureFollowing({ ...plan, effort: longEffort }),
+    torture: (plan) => tortureFollowing({ ...plan, effort: longEffort[plan.chainKind] }),
     torturePlanted: tortureFollowingPlanted,
   },
   transactions: {
@@ -27,18 +31,20 @@ const parts: { [name: string]: Part } = {
   windows: {
     plants: Object.keys(windowPlants),
     torture: tortureWindows,
-    torturePlanted: (plant, seed) => tortureWindows({ seed, seeds: 1, plant }),
+    torturePlanted: (plant, ground) => tortureWindows({ ...ground, seeds: 1, plant }),
   },
 }
 
 export const chainParts = Object.keys(parts)
 export const chainPlants = Object.values(parts).flatMap(({ plants }) => plants)
 
-/** All parts in turn, or one of them. */
+/** All parts in turn, or one of them, on each of the chains. */
 export async function tortureChain({
   only,
+  chainKinds,
   ...plan
 }: {
+  chainKinds: readonly ChainKind[]
   seed: number
   seeds: number
   only: string | undefined
@@ -47,18 +53,20 @@ export async function tortureChain({
   const sum: Findings = { operations: 0, isIdle: false, failures: [] }
   for (const [name, part] of Object.entries(parts)) {
     if (only !== undefined && only !== name) continue
-    console.log(` ${name}`)
-    const { operations, isIdle, failures } = await part.torture(plan)
-    sum.operations += operations
-    sum.isIdle ||= isIdle
-    sum.failures.push(...failures)
+    for (const chainKind of chainKinds) {
+      console.log(` ${name} on ${chainKind}`)
+      const { operations, isIdle, failures } = await part.torture({ ...plan, chainKind })
+      sum.operations += operations
+      sum.isIdle ||= isIdle
+      sum.failures.push(...failures.map((failure) => `${name} on ${chainKind}: ${failure}`))
+    }
   }
   return sum
 }
 
-/** The part that must find a planted bug. */
-export function tortureChainPlanted(plant: string, seed: number): Promise<Findings> {
+/** The part that must find a planted bug, on one chain. */
+export function tortureChainPlanted(plant: string, ground: Ground): Promise<Findings> {
   const part = Object.values(parts).find(({ plants }) => plants.includes(plant))
   if (!part) throw new Error(`there is no bug named ${plant}`)
-  return part.torturePlanted(plant, seed)
+  return part.torturePlanted(plant, ground)
 }

@@ -10,13 +10,18 @@ describe(`following the chain under torture, seed ${seed}`, function () {
   this.timeout(240_000)
 
   it('misses and doubles nothing through reorgs and lying endpoints', async () => {
-    const { isIdle, failures } = await tortureFollowing({ seed, seeds: 1, effort: shortEffort })
+    const { isIdle, failures } = await tortureFollowing({
+      chainKind: 'edr',
+      seed,
+      seeds: 1,
+      effort: shortEffort,
+    })
     assert.deepEqual([isIdle, failures], [false, []])
   })
 
   for (const plant of ['entries-stay', 'logs-unproved']) {
     it(`finds ${plant} when it is planted`, async () => {
-      const { failures } = await tortureFollowingPlanted(plant, seed)
+      const { failures } = await tortureFollowingPlanted(plant, { chainKind: 'edr', seed })
       assert.notEqual(failures.length, 0)
     })
   }

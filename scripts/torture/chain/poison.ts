@@ -18,11 +18,12 @@ import type { ChainFixture, FundedChannel } from '#server/testing/chain.ts'
 import { fundChannel, onChannels, openChain } from '#server/testing/chain.ts'
 import { openDisk } from '#server/testing/disk.ts'
 import { commitTo } from '#server/testing/ticks.ts'
+import type { ChainKind } from '../../world/chains.ts'
 import type { Random } from '../random.ts'
 import { createRandom } from '../random.ts'
 import type { ChainFindings } from './sending.ts'
 
-export type PoisonEffort = { seed: number; channels: number }
+export type PoisonEffort = { chainKind: ChainKind; seed: number; channels: number }
 
 type Ground = { chain: ChainFixture; books: Books; creator: Address; random: Random }
 
@@ -59,9 +60,13 @@ const poisons: readonly ((ground: Ground, channel: FundedChannel) => Promise<voi
   },
 ]
 
-export async function torturePoison({ seed, channels }: PoisonEffort): Promise<ChainFindings> {
+export async function torturePoison({
+  chainKind,
+  seed,
+  channels,
+}: PoisonEffort): Promise<ChainFindings> {
   const random = createRandom(seed)
-  const chain = await openChain()
+  const chain = await openChain(chainKind)
   const { chainId, hubAccount, channels: contract } = chain.deployment
   const disk = await openDisk({ chainId, hubAccount, channels: contract })
   const books = await openBooks(chain, disk.db)

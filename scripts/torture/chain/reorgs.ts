@@ -1,7 +1,7 @@
 // Reorgs of depth 1 to 12 at each step of a channel's life: the chain goes back, goes another way with all, some or none of the same
 // transactions, and the books must say what it says. Tips that were acknowledged stay, whatever becomes of the deposit.
 
-import type { PrivateKeyAccount } from 'viem'
+import type { Hex, PrivateKeyAccount } from 'viem'
 import { BaseError, maxUint256 } from 'viem'
 import { paymentChannelsAbi, testTokenAbi } from '#protocol/abi.ts'
 import { smaller } from '#protocol/amount.ts'
@@ -149,12 +149,14 @@ async function lengthen(scene: Scene, to: bigint) {
   }
 }
 
-/** One look, as the hub's loop has it: what an endpoint that lies makes of it is its own affair. */
-async function look({ books, proxies }: Scene): Promise<void> {
+/** One look, as the hub's loop has it, and whether it came to its end: an endpoint that lies may spoil it. */
+async function look({ books, proxies }: Scene): Promise<boolean> {
   try {
     await books.follower.tick()
+    return true
   } catch (cause) {
     if (proxies.length === 0 || !isEndpointTrouble(cause)) throw cause
+    return false
   }
 }
 
@@ -165,9 +167,10 @@ async function lookUntilThere(scene: Scene) {
   const at = head - BigInt(settings.confirmations ?? 0)
   const { hash } = await chain.node.getBlock({ blockNumber: at })
   for (let looks = proxies.length === 0 ? 1 : longestStall; looks > 0; looks -= 1) {
-    await look(scene)
+    // A look that was spoilt after the books came there has not seen yet what is on its way out.
+    const isWhole = await look(scene)
     const isThere = books.follower.cursor() === at && books.follower.hashOf(at) === hash
-    if (isThere && books.follower.target() === head) return
+    if (isWhole && isThere && books.follower.target() === head) return
   }
   tally.failures.push(`the books are at ${books.follower.cursor()} and should be at ${at}`)
 }
@@ -178,15 +181,22 @@ async function goAnotherWay(scene: Scene, atLeast: bigint) {
   await mineOtherwise(chain, 1)
   const count = random.pick([0, random.below(sent.length + 1), sent.length])
   for (const serializedTransaction of sent.slice(0, count)) {
-    await chain.node.sendRawTransaction({ serializedTransaction }).catch((cause: unknown) => {
-      // On this branch it may be refused: what it needs may not have happened.
-      if (!(cause instanceof BaseError)) throw cause
-    })
+    await sendAgain(chain, serializedTransaction)
     if (random.once(2)) await mineOtherwise(chain, 1)
     if (random.once(4)) await look(scene)
   }
   while ((await chain.node.getBlockNumber({ cacheTime: 0 })) <= atLeast)
     await mineOtherwise(chain, 1)
+}
+
+/** Resolves when it is mined; on this branch it may be refused, because what it needs may not have happened. */
+async function sendAgain({ node }: ChainFixture, serializedTransaction: Hex) {
+  try {
+    const hash = await node.sendRawTransaction({ serializedTransaction })
+    await node.waitForTransactionReceipt({ hash })
+  } catch (cause) {
+    if (!(cause instanceof BaseError)) throw cause
+  }
 }
 
 async function catchUp(scene: Scene) {

@@ -13,8 +13,10 @@ import { createWalletClient, http, parseEther } from 'viem'
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
 import { hardhat } from 'viem/chains'
 import { testTokenAbi } from '#protocol/abi.ts'
+import type { ChainKind } from '../../world/chains.ts'
+import { startChain, waitingTransactions } from '../../world/chains.ts'
 import { connectChain } from '../../world/deploy.ts'
-import { startPart } from '../../world/process.ts'
+import type { Random } from '../random.ts'
 import { createRandom } from '../random.ts'
 import { projectRoot } from '../workshop.ts'
 import type { FaultyRpc } from './faulty-rpc.ts'
@@ -22,12 +24,13 @@ import { startFaultyRpc } from './faulty-rpc.ts'
 import type { SenderOrder, SenderReport } from './sender.ts'
 import { recipientOf } from './sender.ts'
 
-export type SendingEffort = { seed: number; sends: number; kills: number }
+export type SendingEffort = { chainKind: ChainKind; seed: number; sends: number; kills: number }
 
 /** What a campaign on the chain did and found. */
 export type ChainFindings = { operations: number; faults: number; failures: string[] }
 
 type Ground = {
+  chainKind: ChainKind
   chain: ReturnType<typeof connectChain>
   rpc: FaultyRpc
   token: Address
@@ -50,7 +53,7 @@ export async function tortureSending(
   sources: string = projectRoot,
 ): Promise<ChainFindings> {
   const random = createRandom(effort.seed)
-  const part = await startPart('chain', [join(projectRoot, 'scripts/world/chain.ts')])
+  const part = await startChain(effort.chainKind)
   const folder = await mkdtemp(join(tmpdir(), 'jandon-sending-'))
   const chain = connectChain(part.url)
   const rpc = await startFaultyRpc(part.url, random)
@@ -59,7 +62,9 @@ export async function tortureSending(
     await chain.setBalance({ address: addressOf(key), value: parseEther('1000') })
     const token = await deployToken(part.url)
     await chain.setAutomine(false)
-    const ground = { chain, rpc, token, key, directory: join(folder, 'data'), sources }
+    const directory = join(folder, 'data')
+    const { chainKind } = effort
+    const ground = { chainKind, chain, rpc, token, key, directory, sources }
     return await play(ground, { ...effort, random })
   } finally {
     await rpc.stop()
@@ -70,10 +75,10 @@ export async function tortureSending(
 
 async function play(
   ground: Ground,
-  { sends, kills, random }: SendingEffort & { random: ReturnType<typeof createRandom> },
+  { sends, kills, random }: Omit<SendingEffort, 'chainKind'> & { random: Random },
 ): Promise<ChainFindings> {
-  const { rpc, chain } = ground
-  const market = startMarket(chain, random)
+  const { rpc } = ground
+  const market = startMarket(ground, random)
   const rest = Math.ceil(sends / 4)
   let killed = 0
   rpc.loseOneIn = 5
@@ -109,7 +114,10 @@ async function play(
 }
 
 /** Each effect once, and every nonce up to the last used. */
-async function faultsOf({ chain, token, key }: Ground, sends: number): Promise<string[]> {
+async function faultsOf(
+  { chainKind, chain, token, key }: Ground,
+  sends: number,
+): Promise<string[]> {
   const address = addressOf(key)
   const [latest, pending] = await Promise.all([
     chain.getTransactionCount({ address, blockTag: 'latest' }),
@@ -127,7 +135,9 @@ async function faultsOf({ chain, token, key }: Ground, sends: number): Promise<s
   )
   const doubled = minted.filter((amount) => amount > 1n).length
   const lost = minted.filter((amount) => amount === 0n).length
-  const holes = (await waitingNonces(chain, address)).filter((nonce) => nonce >= latest).length
+  const holes = (await waitingTransactions(chainKind, chain)).filter(
+    ({ from, nonce }) => from.toLowerCase() === address.toLowerCase() && nonce >= latest,
+  ).length
   console.log(
     `  doubled ${doubled}, lost ${lost}, nonce holes ${holes}, ${latest} nonces for ${sends} sends`,
   )
@@ -139,21 +149,8 @@ async function faultsOf({ chain, token, key }: Ground, sends: number): Promise<s
   ]
 }
 
-type Waiting = { hash: Hex; from: Address; nonce: Hex }
-
-async function waitingTransactions(chain: Ground['chain']): Promise<Waiting[]> {
-  return (await chain.request({ method: 'eth_pendingTransactions' as never })) as Waiting[]
-}
-
-async function waitingNonces(chain: Ground['chain'], address: Address): Promise<number[]> {
-  const waiting = await waitingTransactions(chain)
-  return waiting
-    .filter(({ from }) => from.toLowerCase() === address.toLowerCase())
-    .map(({ nonce }) => Number(nonce))
-}
-
 /** Blocks at prices that jump, and a pool that forgets; in the end the price is up to stay. */
-function startMarket(chain: Ground['chain'], random: ReturnType<typeof createRandom>) {
+function startMarket({ chainKind, chain }: Ground, random: Random) {
   let isOver = false
   let isHeld = false
   let isDear = false
@@ -175,13 +172,20 @@ function startMarket(chain: Ground['chain'], random: ReturnType<typeof createRan
     }
     blocksLeft -= 1
     await mineAt(isSpike || isDear ? gwei * spike : gwei)
-    if (!isDear && random.once(4)) drops += await dropOne(chain, random)
+    if (!isDear && random.once(4)) drops += await dropOne()
   }
 
   async function mineAt(baseFeePerGas: bigint) {
     if (baseFeePerGas > gwei) spikes += 1
     await chain.setNextBlockBaseFeePerGas({ baseFeePerGas })
     await chain.mine({ blocks: 1 })
+  }
+
+  async function dropOne() {
+    const waiting = await waitingTransactions(chainKind, chain)
+    if (waiting.length === 0) return 0
+    await chain.dropTransaction({ hash: random.pick(waiting).hash })
+    return 1
   }
 
   return {
@@ -200,13 +204,6 @@ function startMarket(chain: Ground['chain'], random: ReturnType<typeof createRan
       return running
     },
   }
-}
-
-async function dropOne(chain: Ground['chain'], random: ReturnType<typeof createRandom>) {
-  const waiting = await waitingTransactions(chain)
-  if (waiting.length === 0) return 0
-  await chain.dropTransaction({ hash: random.pick(waiting).hash })
-  return 1
 }
 
 function startSender({ rpc, token, key, directory, sources }: Ground, sends: number) {

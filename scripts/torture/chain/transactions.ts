@@ -4,6 +4,7 @@
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import type { ChainKind } from '../../world/chains.ts'
 import type { Findings } from '../contracts.ts'
 import { withSources } from '../planted-sources.ts'
 import { projectRoot } from '../workshop.ts'
@@ -11,6 +12,9 @@ import { transactionPlants } from './plants.ts'
 import type { PoisonEffort } from './poison.ts'
 import type { ChainFindings } from './sending.ts'
 import { tortureSending } from './sending.ts'
+
+/** On which chain, and from which seed on. */
+type Ground = { chainKind: ChainKind; seed: number }
 
 /** How much of each is done for a seed. */
 type Effort = { sends: number; kills: number; channels: number }
@@ -26,34 +30,37 @@ const seedsForPlant = 5
 const forPoison = ['artifacts', 'scripts/world', 'scripts/deploy']
 
 export async function tortureTransactions({
+  chainKind,
   seed,
   seeds,
   isShort = false,
-}: {
-  seed: number
+}: Ground & {
   seeds: number
   isShort?: boolean
 }): Promise<Findings> {
   const { sends, kills, channels } = isShort ? shortEffort : longEffort
   const found: ChainFindings[] = []
   for (let index = 0; index < seeds; index += 1) {
-    const own = seed + index
-    found.push(named(`sending, seed ${own}`, await tortureSending({ seed: own, sends, kills })))
-    const poisoned = await poison({ seed: own, channels }, projectRoot)
-    found.push(named(`poison, seed ${own}`, poisoned))
+    const own = { chainKind, seed: seed + index }
+    const on = `on ${chainKind}, seed ${own.seed}`
+    found.push(named(`sending ${on}`, await tortureSending({ ...own, sends, kills })))
+    found.push(named(`poison ${on}`, await poison({ ...own, channels }, projectRoot)))
   }
   return total(found)
 }
 
 /** The part that must find a planted bug, on a copy of the sources with the bug in it. */
-export async function torturePlantedTransactions(name: string, seed: number): Promise<Findings> {
+export async function torturePlantedTransactions(
+  name: string,
+  { chainKind, seed }: Ground,
+): Promise<Findings> {
   const plant = transactionPlants[name]
   if (!plant) throw new Error(`there is no plant named ${name}`)
   const { sends, kills, channels } = plantEffort
   const find = (own: number, root: string) =>
     plant.part === 'sending'
-      ? tortureSending({ seed: own, sends, kills }, root)
-      : poison({ seed: own, channels }, root)
+      ? tortureSending({ chainKind, seed: own, sends, kills }, root)
+      : poison({ chainKind, seed: own, channels }, root)
   const more = plant.part === 'poison' ? forPoison : []
   return withSources(plant, (root) => untilRed(seed, (own) => find(own, root)), more)
 }

@@ -5,7 +5,7 @@ import { randomInt } from 'node:crypto'
 import { tortureWindows, windowPlants } from './windows.ts'
 
 const seed = Number(process.env['JANDON_SEED'] ?? randomInt(1_000_000_000))
-const short = { seed, seeds: 1, windows: 8, blocks: 16 }
+const short = { chainKind: 'edr', seed, seeds: 1, windows: 8, blocks: 16 } as const
 
 describe(`withdrawal windows without the hub, seed ${seed}`, function () {
   this.timeout(240_000)

@@ -9,6 +9,7 @@ import { formatGwei, parseGwei } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { createJandon, createMemoryStore } from '#client/index.ts'
 import { paymentChannelsAbi, testTokenAbi } from '#protocol/abi.ts'
+import type { ChainKind } from '../../world/chains.ts'
 import type { LocalTower } from '../../world/tower.ts'
 import { startTower } from '../../world/tower.ts'
 import type { World } from '../../world/world.ts'
@@ -71,12 +72,14 @@ type Figures = {
 
 /** Plays `seeds` worlds of windows, and prints what it came to. */
 export async function tortureWindows({
+  chainKind,
   seed,
   seeds,
   windows = windowsPerSeed,
   blocks = blocksPerDelay,
   plant,
 }: {
+  chainKind: ChainKind
   seed: number
   seeds: number
   windows?: number
@@ -91,7 +94,7 @@ export async function tortureWindows({
   }
   const failures: string[] = []
   for (let offset = 0; offset < seeds; offset += 1)
-    await playSeed({ seed: seed + offset, windows, blocks, planted, figures, failures })
+    await playSeed({ chainKind, seed: seed + offset, windows, blocks, planted, figures, failures })
   const { attempts, spikes, hubDeaths, towerDeaths, late, locked, dearest } = figures
   console.log(
     `  ${figures.windows} windows in ${figures.blocks} blocks, ${spikes} spikes, hub killed ${hubDeaths} times, tower ${towerDeaths}`,
@@ -106,6 +109,7 @@ export async function tortureWindows({
 }
 
 async function playSeed({
+  chainKind,
   seed,
   windows,
   blocks,
@@ -113,6 +117,7 @@ async function playSeed({
   figures,
   failures,
 }: {
+  chainKind: ChainKind
   seed: number
   windows: number
   blocks: number
@@ -122,7 +127,13 @@ async function playSeed({
 }) {
   const folder = await mkdtemp(join(tmpdir(), 'jandon-windows-'))
   const hubSettings = { JANDON_CLAIM_AT_RISK: '1000000' }
-  const world = await startWorld({ folder, walletNames: ['creator'], withBank: false, hubSettings })
+  const world = await startWorld({
+    folder,
+    walletNames: ['creator'],
+    withBank: false,
+    chainKind,
+    hubSettings,
+  })
   const tower = await startTower(
     world,
     { JANDON_TOWER_POLL_MS: '20', JANDON_TOWER_PATIENCE_MS: '40', ...planted.tower },
@@ -200,18 +211,21 @@ async function passWindows(run: Run, planted: Plant) {
   await chain.setAutomine(true)
 }
 
-/** When the hub dies, and in half of the worlds returns after half of a window, and when the tower does. */
+/**
+ * When the hub dies, and in half of the worlds returns after half of a window, and when the tower does. A planted bug is the tower's: the
+ * hub dies before it can claim anything itself, and stays away.
+ */
 function drawEvents(run: Run, planted: Plant): Map<number, () => Promise<void>> {
   const { random, blocks } = run
-  const hubDies = random.below(blocks / 2)
+  const isPlanted = Object.keys(planted).length > 0
+  const hubDies = isPlanted ? 0 : random.below(blocks / 2)
   const towerDies = planted.forgets ? hubDies + 1 : hubDies + 1 + random.below(blocks / 2 - 4)
   const events = new Map([
     [hubDies, () => killHub(run)],
     [towerDies, () => killTower(run, planted)],
     [towerDies + 1 + random.below(3), () => reviveTower(run)],
   ])
-  if (random.once(2) && !planted.forgets)
-    events.set(hubDies + blocks / 2, () => reviveHub(run, planted))
+  if (!isPlanted && random.once(2)) events.set(hubDies + blocks / 2, () => reviveHub(run, planted))
   return events
 }
 

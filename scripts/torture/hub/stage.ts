@@ -115,6 +115,7 @@ export async function openStage(folder: string) {
       JANDON_POLL_MS: '40',
       JANDON_CLAIM_AT_RISK: '1000000000000000000',
       JANDON_CLAIM_MAX_AGE_MS: String(2 ** 31),
+      JANDON_ETHER_PRICE: '0',
     }),
     close: () => part.stop(),
   }
