@@ -28,6 +28,8 @@ import {
   newestGroup,
   readTips,
 } from './group-rows.ts'
+import type { GroupTicks } from './group-ticks.ts'
+import { newTicks } from './group-ticks.ts'
 import type { LateRow, LateRows } from './late-rows.ts'
 import type { Database, Row, StoredRow } from './table.ts'
 import { sortable } from './table.ts'
@@ -55,6 +57,8 @@ export type Change = {
   entries?: readonly Entry[]
   events?: readonly EventDraft[]
   rowsAt?: (place: { group: bigint; firstIndex: number }) => readonly Row[]
+  /** Told, before its group is written, when that takes nothing more: memory is then what groups up to it hold. Must not throw. */
+  sealed?: (group: bigint) => void
 }
 
 /** A group that is on disk, with the tree over its tips. */
@@ -108,14 +112,6 @@ type Waiting = {
   failed: (error: HubError) => void
 }
 
-/** The newest ticks of each stream in a group, and who waits for them. */
-type GroupTicks = {
-  newest: Map<number, StreamTicks>
-  written: Promise<void>
-  done: () => void
-  failed: (error: HubError) => void
-}
-
 type OpenGroup = {
   number: bigint
   waiting: Waiting[]
@@ -166,6 +162,7 @@ export function createGroupLog({
   onCommitted: (published: Published) => void
   onFailure: (cause: unknown) => void
 }): GroupLog {
+  const randomHash = () => bytesToHex(randomBytes(32))
   let head: GroupHead = {
     number: last?.number ?? 0n,
     hash: last ? headerHash(last) : zeroHash,
@@ -250,6 +247,7 @@ export function createGroupLog({
       const group = open
       before = sizeOf(group)
       open = newGroup(group.number + 1n, randomHash())
+      for (const { change } of group.waiting) change.sealed?.(group.number)
       await writeGroup(group)
     }
     writing = undefined
@@ -312,10 +310,6 @@ export function createGroupLog({
       done(committedIn(closed, { firstIndex, count: change.tips?.length ?? 0 }))
     group.ticks?.done()
     onCommitted({ group: number, closedAt: header.closedAt, tips, events: events.events })
-  }
-
-  function randomHash(): Hex {
-    return bytesToHex(randomBytes(32))
   }
 
   function fail(group: OpenGroup, cause: unknown) {
@@ -394,19 +388,6 @@ function ticksRow({ number, ticks }: OpenGroup): StoredRow[] {
   if (!ticks) return []
   const { newest } = ticks
   return [groupTicks.row(sortable(number), encodeTicks(newest.values(), newest.size))]
-}
-
-function newTicks(): GroupTicks {
-  let settle: Pick<GroupTicks, 'done' | 'failed'> | undefined
-  const written = new Promise<void>((done, failed) => {
-    settle = { done, failed }
-  })
-  return {
-    newest: new Map(),
-    written,
-    done: () => settle?.done(),
-    failed: (error) => settle?.failed(error),
-  }
 }
 
 /** How many wait for a group: changes, and streams that ticked. */
