@@ -4,6 +4,7 @@ import { toHex } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { hubDomainSeparator } from '#protocol/receipt.ts'
 import { lowerCase } from '#protocol/signature.ts'
+import { createAudits } from './audits/audits.ts'
 import { createBackups } from './backup/stream.ts'
 import { createClaims } from './chain/claims.ts'
 import { connect } from './chain/connect.ts'
@@ -325,10 +326,17 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     waitsForTower: catchUp.waitsForTower,
     onUnlocked: resumeMoneyOut,
   })
+  const audits = createAudits({
+    ...{ db, log, balances, creators, vaultAccounts, feeAccount, reserves },
+    ...{ hubSeparator, sign, now, randomBytes },
+    tokens: deployment.tokens.map(({ address }) => address),
+    onProgress: (progress) => surroundings.logProgress('audit', progress),
+  })
   const tipLists = createTipLists({ db, tipIndex, channels, vaultAccounts })
 
   return {
     admission,
+    audits,
     backups: createBackups({ db, now }),
     baskets,
     channels,
@@ -359,19 +367,8 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     }),
     metrics: () =>
       hubMetrics({
-        follower,
-        endpoints,
-        log,
-        channels,
-        streamBook,
-        sockets,
-        live,
-        admission,
-        eventLoop,
-        reserves,
-        transactions,
-        backend,
-        tower,
+        ...{ follower, endpoints, log, channels, streamBook, sockets, live, admission, eventLoop },
+        ...{ reserves, transactions, backend, tower },
       }),
     ...createLifeCycle(config, {
       ...{

@@ -1,4 +1,4 @@
-// `jandon backup`, `restore`, `reconcile`, `claim` and `tower`: what an operator does to a hub and runs beside it. The hub's own
+// `jandon backup`, `restore`, `reconcile`, `claim`, `audit` and `tower`: what an operator does to a hub and runs beside it. The hub's own
 // programs do it.
 
 import { fileURLToPath } from 'node:url'
@@ -7,7 +7,7 @@ import { runScript } from './dev.ts'
 const script = fileURLToPath(new URL('../../server/operator.ts', import.meta.url))
 const towerScript = fileURLToPath(new URL('../../server/tower/main.ts', import.meta.url))
 
-const commands = ['backup', 'restore', 'reconcile', 'claim', 'tower']
+const commands = ['backup', 'restore', 'reconcile', 'claim', 'audit', 'tower']
 
 /** Whether a command is the operator's. */
 export function isOperators(command: string | undefined): boolean {

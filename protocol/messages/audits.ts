@@ -3,6 +3,12 @@
 import { z } from 'zod'
 import { address, amount, handle, hash, signature, uint64 } from './wire.ts'
 
+/** Base units of either sign: books that are wrong may say anything. */
+const balance = z
+  .string()
+  .regex(/^-?(?:0|[1-9]\d{0,77})$/, 'must be a whole number in decimal digits')
+  .transform((text) => BigInt(text))
+
 const leaves = z.int().min(1).max(0xffff_ffff)
 
 /** What the hub signed for one token: `LiabilityRoot` of PROTOCOL.md §7. */
@@ -22,13 +28,14 @@ const reserveLine = z.object({
   token: address,
   line: z.string(),
   where: z.string(),
-  books: z.string(),
-  truth: z.string(),
+  books: balance,
+  truth: balance,
 })
 
 /**
  * One audit. `verdict` is of the reserves at its block; `unknown` means that the chain could not be asked. `reserves` is what there is
- * for each token: on channels, on its way to the vault, and in it. `lost` was credited for tips that the books lost.
+ * for each token: on channels, on its way to the vault, and in it; `uncovered` of it stands against channels that hold less than
+ * they are charged. `lost` was credited for tips that the books lost.
  */
 export const auditView = z.object({
   group: uint64,
@@ -39,8 +46,9 @@ export const auditView = z.object({
   tokens: z.array(
     z.object({
       signed: signedRoot,
-      reserves: z.string().nullable(),
+      reserves: balance.nullable(),
       lost: amount,
+      uncovered: amount,
     }),
   ),
 })
