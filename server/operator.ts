@@ -5,21 +5,21 @@ import { existsSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { privateKeyToAccount } from 'viem/accounts'
 import { fromProblem } from '#protocol/errors.ts'
 import { auditView, creatorProof } from '#protocol/messages/audits.ts'
 import { claimPlan, settleAnswer } from '#protocol/messages/claims.ts'
 import { hubInfo } from '#protocol/messages/hub.ts'
 import type { MissingReport, RestoreView } from '#protocol/messages/restore.ts'
 import { restoreView } from '#protocol/messages/restore.ts'
-import { hash, toJson } from '#protocol/messages/wire.ts'
-import { lowerCase } from '#protocol/signature.ts'
+import { toJson } from '#protocol/messages/wire.ts'
 import { auditLines, proofLines } from './audit-report.ts'
 import { verifyBackup, writeBackup } from './backup/file.ts'
 import { BackupError, encodeBackup } from './backup/format.ts'
 import { restoreBackup } from './backup/restore.ts'
 import { readDeployment } from './chain/deployment.ts'
 import { planLines, settledLines } from './claim-report.ts'
+import { readKeySetting } from './keys/key-settings.ts'
+import { addressOfKey } from './keys/keystore.ts'
 import type { Ownership } from './store/database.ts'
 import { levelFolder, openLevel } from './store/database.ts'
 
@@ -35,8 +35,8 @@ const help = `usage: jandon backup --out <file> [--hub <url>]        back a runn
        jandon audit --proof <handle> [--out <file>]    the proof that the newest audit counts a creator
 
 Every command takes --json. The hub is --hub, JANDON_HUB, or the one that "npm start" runs; its operator token is in
-JANDON_OPERATOR_TOKEN. A restore compares the backup with JANDON_DEPLOYMENT, JANDON_OPERATOR_KEY and JANDON_RECEIPT_KEY as
-far as they are set; the hub compares all of them when it starts.
+JANDON_OPERATOR_TOKEN. A restore compares the backup with JANDON_DEPLOYMENT, JANDON_OPERATOR_KEY and JANDON_RECEIPT_KEY (or
+their keystores) as far as they are set; the hub compares all of them when it starts.
 
 Exit codes: 0 done, 1 refused or unequal, 2 wrong usage, 3 something could not be reached or read.
 `
@@ -178,21 +178,17 @@ async function restore(file: string, { dataDir }: Options): Promise<Outcome> {
 
 /** Whose backup is wanted, as far as the environment says. */
 async function expectedOwner(env: NodeJS.ProcessEnv): Promise<Partial<Ownership>> {
-  const { JANDON_DEPLOYMENT, JANDON_OPERATOR_KEY, JANDON_RECEIPT_KEY } = env
+  const { JANDON_DEPLOYMENT } = env
   const wanted: Partial<Ownership> = {}
   if (JANDON_DEPLOYMENT) {
     const { chainId, hubAccount, channels } = await readDeployment(JANDON_DEPLOYMENT)
     Object.assign(wanted, { chainId, hubAccount, channels })
   }
-  if (JANDON_OPERATOR_KEY) wanted.operator = addressOf('JANDON_OPERATOR_KEY', JANDON_OPERATOR_KEY)
-  if (JANDON_RECEIPT_KEY) wanted.receiptSigner = addressOf('JANDON_RECEIPT_KEY', JANDON_RECEIPT_KEY)
+  const operator = await readKeySetting(env, 'operator')
+  if (operator) wanted.operator = addressOfKey(operator)
+  const receipt = await readKeySetting(env, 'receipt')
+  if (receipt) wanted.receiptSigner = addressOfKey(receipt)
   return wanted
-}
-
-function addressOf(name: string, key: string) {
-  const parsed = hash.safeParse(key)
-  if (!parsed.success) throw new UsageError(`${name} is no private key`)
-  return lowerCase(privateKeyToAccount(parsed.data).address)
 }
 
 async function status(options: Options): Promise<Outcome> {

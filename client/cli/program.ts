@@ -68,6 +68,7 @@ function addOperatorCommands(program: Command) {
       'audit',
       'for operators: sign what is owed, compare it with what there is, prove it to a creator',
     ],
+    ['key', 'for operators: make a key, keep it in a keystore file, or see whose it is'],
     ['tower', 'for operators: run a watchtower, which claims when the hub does not'],
   ] as const
   for (const [name, description] of operators) {

@@ -3,11 +3,8 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Address } from 'viem'
-import { createWalletClient, http } from 'viem'
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
-import { hardhat } from 'viem/chains'
-import { hubAccountAbi } from '#protocol/abi.ts'
+import { setClaimer } from './admin.ts'
 import type { Part } from './process.ts'
 import { startPart } from './process.ts'
 import type { World } from './world.ts'
@@ -37,7 +34,7 @@ export async function startTower(
   onLine: (line: string) => void = () => undefined,
 ): Promise<LocalTower> {
   const claimerKey = generatePrivateKey()
-  await makeClaimer(world, privateKeyToAccount(claimerKey).address)
+  await setClaimer(world, privateKeyToAccount(claimerKey).address, true)
   const secret = randomBytes(32).toString('base64url')
   const folder = join(world.folder, 'tower')
   const environment = {
@@ -67,21 +64,4 @@ export async function startTower(
   }
   tower.hubSettings.JANDON_TOWER_URL = tower.part.url
   return tower
-}
-
-/** Makes an address a claimer of the hub account, as its admin would, and gives it gas money. */
-async function makeClaimer({ chain, rpcUrl, deployment, fundGas }: World, claimer: Address) {
-  const { hubAccount: address } = deployment
-  const admin = await chain.readContract({ address, abi: hubAccountAbi, functionName: 'admin' })
-  await fundGas(claimer)
-  await chain.impersonateAccount({ address: admin })
-  const wallet = createWalletClient({ account: admin, chain: hardhat, transport: http(rpcUrl) })
-  const hash = await wallet.writeContract({
-    address,
-    abi: hubAccountAbi,
-    functionName: 'setClaimer',
-    args: [claimer, true],
-  })
-  const { status } = await chain.waitForTransactionReceipt({ hash })
-  if (status !== 'success') throw new Error(`${claimer} was not made a claimer`)
 }
