@@ -22,7 +22,7 @@ export type LocalTower = {
   /** What it says about itself. */
   health(): Promise<{ looks: number; due: number }>
   /** Starts it again on its store and port, after it was stopped or killed. */
-  restart(): Promise<void>
+  restart(changes?: NodeJS.ProcessEnv): Promise<void>
 }
 
 const script = fileURLToPath(new URL('../../server/tower/main.ts', import.meta.url))
@@ -48,8 +48,8 @@ export async function startTower(
     JANDON_TOWER_PATIENCE_MS: '200',
     ...changes,
   }
-  const start = (port: string) =>
-    startPart('tower', [script], { ...environment, JANDON_TOWER_PORT: port }, onLine)
+  const start = (port: string, changed: NodeJS.ProcessEnv = {}) =>
+    startPart('tower', [script], { ...environment, ...changed, JANDON_TOWER_PORT: port }, onLine)
   const tower: LocalTower = {
     part: await start('0'),
     folder,
@@ -58,8 +58,8 @@ export async function startTower(
       const response = await fetch(new URL('/healthz', tower.part.url))
       return (await response.json()) as { looks: number; due: number }
     },
-    async restart() {
-      tower.part = await start(new URL(tower.part.url).port)
+    async restart(changed = {}) {
+      tower.part = await start(new URL(tower.part.url).port, changed)
     },
   }
   tower.hubSettings.JANDON_TOWER_URL = tower.part.url

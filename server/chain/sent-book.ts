@@ -33,12 +33,16 @@ export type Outcome = {
   blockNumber: bigint
 }
 
-const openRows = table<Sent>('transaction-open')
-const endedRows = table<Sent & { outcome: Outcome }>('transaction')
+export const openRows = table<Sent>('transaction-open')
+export const endedRows = table<Sent & { outcome: Outcome }>('transaction')
 /** Nonces by hash, of every attempt. */
-const nonceByHash = table<number>('transaction-hash')
+export const nonceByHash = table<number>('transaction-hash')
 /** Nonces taken over from the chain: the next one after them. */
-const takenOver = table<number>('transaction-nonce')
+export const takenOver = table<number>('transaction-nonce')
+
+/** What a former operator key sent: its name, which is its first hash, and how it ended. By every hash. */
+export type Former = { first: Hex; outcome: Outcome }
+export const formerRows = table<Former>('transaction-former')
 
 export type SentBook = {
   /** Reads what is on disk, once. To be awaited before the others but those that take a hash. */
@@ -54,6 +58,8 @@ export type SentBook = {
   put(sent: Sent, rows?: readonly Row[]): Promise<void>
   end(nonce: number, outcome: Outcome): Promise<void>
   nonceOf(hash: Hex): number | undefined
+  /** What a former operator key sent from this data directory. */
+  former(hash: Hex): Former | undefined
   outcomeOf(nonce: number): Outcome | undefined
   firstHash(hash: Hex): Hex | undefined
 }
@@ -89,10 +95,11 @@ export function createSentBook({ db, log }: { db: Database; log: GroupLog }): Se
       open.delete(nonce)
     },
     nonceOf: (hash) => nonceByHash.get(db, hash),
+    former: (hash) => formerRows.get(db, hash),
     outcomeOf: (nonce) => endedRows.get(db, sortable(nonce))?.outcome,
     firstHash(hash) {
       const nonce = nonceByHash.get(db, hash)
-      if (nonce === undefined) return undefined
+      if (nonce === undefined) return formerRows.get(db, hash)?.first
       const key = sortable(nonce)
       return (openRows.get(db, key) ?? endedRows.get(db, key))?.attempts[0].hash
     },

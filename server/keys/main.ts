@@ -8,20 +8,32 @@ import { generatePrivateKey } from 'viem/accounts'
 import { hash, toJson } from '#protocol/messages/wire.ts'
 import { readKeystore, readPassphrase, readRawKey, writeSecretFile } from './key-file.ts'
 import { addressOfKey, encryptKey } from './keystore.ts'
+import { rotate, rotatedLines } from './rotate-command.ts'
 
 const help = `usage: jandon key new --out <keystore>                        make a key and keep it in a new keystore file
        jandon key encrypt --out <keystore> [--key-file <file>]  put a raw key from a file, or from standard input, into one
        jandon key show-address <keystore>                       whose key a keystore holds
+       jandon key rotate --data-dir <folder> [--give-up]        give a stopped hub's data directory the keys of the environment
 
 The passphrase is the first line of the file --passphrase-file, or of JANDON_KEYSTORE_PASSPHRASE_FILE. Files that everybody on this
 machine can read are refused. A keystore is in the Web3 Secret Storage format, version 3. Every command takes --json.
+
+A rotation needs the settings that the hub will run with. The hub account's admin names the new operator first, and it is taken when
+that is final (JANDON_CONFIRMATIONS). What the former key has under way is finished, or waited for, or given up with --give-up.
 
 The hub takes keystores in JANDON_OPERATOR_KEYSTORE and JANDON_RECEIPT_KEYSTORE, the watchtower in JANDON_CLAIMER_KEYSTORE.
 
 Exit codes: 0 done, 1 refused, 2 wrong usage.
 `
 
-type Options = { json: boolean; out?: string; keyFile?: string; passphraseFile?: string }
+type Options = {
+  json: boolean
+  giveUp: boolean
+  out?: string
+  dataDir?: string
+  keyFile?: string
+  passphraseFile?: string
+}
 
 type Outcome = { json: object; line: string }
 
@@ -52,13 +64,20 @@ function parse(args: readonly string[]): { words: string[]; options: Options } {
       options: {
         json: { type: 'boolean', default: false },
         out: { type: 'string' },
+        'data-dir': { type: 'string' },
+        'give-up': { type: 'boolean', default: false },
         'key-file': { type: 'string' },
         'passphrase-file': { type: 'string' },
       },
     })
-    const { 'key-file': keyFile, 'passphrase-file': passphraseFile, ...rest } = values
-    const named = { ...(keyFile ? { keyFile } : {}), ...(passphraseFile ? { passphraseFile } : {}) }
-    return { words: positionals, options: { ...rest, ...named } }
+    const { 'give-up': giveUp, json, out } = values
+    const named = {
+      ...(out ? { out } : {}),
+      ...(values['data-dir'] ? { dataDir: values['data-dir'] } : {}),
+      ...(values['key-file'] ? { keyFile: values['key-file'] } : {}),
+      ...(values['passphrase-file'] ? { passphraseFile: values['passphrase-file'] } : {}),
+    }
+    return { words: positionals, options: { json, giveUp, ...named } }
   } catch (cause) {
     if (!(cause instanceof TypeError)) throw cause
     throw new UsageError('there is an option that is not known, or one without its value')
@@ -69,6 +88,7 @@ function carryOut([command, file, more]: readonly string[], options: Options): P
   if (command === 'new' && file === undefined) return keep(generatePrivateKey(), options)
   if (command === 'encrypt' && file === undefined) return encrypt(options)
   if (command === 'show-address' && file && more === undefined) return showAddress(file, options)
+  if (command === 'rotate' && file === undefined) return rotateDirectory(options)
   throw new UsageError('this is not a command; a key is never given on the command line')
 }
 
@@ -89,6 +109,13 @@ async function keep(key: Hex, options: Options): Promise<Outcome> {
 async function showAddress(file: string, options: Options): Promise<Outcome> {
   const address = addressOfKey(await readKeystore(file, passphraseFileOf(options)))
   return { json: { address, file }, line: address }
+}
+
+async function rotateDirectory({ dataDir, giveUp, passphraseFile }: Options): Promise<Outcome> {
+  if (!dataDir) throw new UsageError('name the data directory of the stopped hub with --data-dir')
+  const named = passphraseFile ? { JANDON_KEYSTORE_PASSPHRASE_FILE: passphraseFile } : {}
+  const rotated = await rotate({ ...process.env, ...named }, { dataDir, giveUp })
+  return { json: rotated, line: rotatedLines(rotated).join('\n') }
 }
 
 async function keyFromInput(): Promise<Hex> {
