@@ -47,20 +47,21 @@ export async function verifyProof(context: Context, target: object): Promise<Pro
 async function checkProof(context: Context, proof: CreatorProof): Promise<ProofCheck> {
   const wallet = (await readWallet(context)) ?? (await connect(context)).wallet
   const receiptSigner = context.hubKey ? lowerCase(context.hubKey) : wallet.hub.receiptSigner
-  const { chainId, hubAccount } = wallet.hub
+  const { chainId, hubAccount, formerSigners } = wallet.hub
   const hub = { chainId, hubAccount, receiptSigner }
-  return { fault: (await faultOf(proof, hub)) ?? null, proof, tokens: wallet.tokens, hub }
+  const trusted = { hub, receiptSigner, formerSigners }
+  return { fault: (await faultOf(proof, trusted)) ?? null, proof, tokens: wallet.tokens, hub }
 }
 
 async function faultOf(
   { creator, proofs }: CreatorProof,
-  hub: ProofCheck['hub'],
+  trusted: Parameters<typeof proofFault>[1],
 ): Promise<string | undefined> {
   if (proofs.length === 0) return 'it proves nothing: no token is in it'
   for (const proof of proofs) {
     if (proof.leaf.account !== creator.account)
       return `the leaf is of ${proof.leaf.account}, not of @${creator.handle} at ${creator.account}`
-    const fault = await proofFault(proof, { hub, receiptSigner: hub.receiptSigner })
+    const fault = await proofFault(proof, trusted)
     if (fault) return fault
   }
   return undefined

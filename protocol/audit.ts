@@ -6,8 +6,8 @@ import { hexToBytes } from 'viem'
 import { maxAmount } from './amount.ts'
 import { readHex } from './hex.ts'
 import { hashWords, typedDigest, typeHash } from './keccak.ts'
-import type { HubIdentity } from './receipt.ts'
-import { hubDomainSeparator } from './receipt.ts'
+import type { HubIdentity, Signers } from './receipt.ts'
+import { hubDomainSeparator, mayHaveSigned } from './receipt.ts'
 import { lowerCase, recoverSigner } from './signature.ts'
 import type { SumNode } from './sum-tree.ts'
 import { sumRootFromPath } from './sum-tree.ts'
@@ -77,12 +77,12 @@ export function liabilityNode({ index, salt, account, owed, yours }: LiabilityLe
  */
 export async function rootFault(
   root: SignedRoot,
-  { hub, receiptSigner }: { hub: HubIdentity; receiptSigner: Address },
+  { hub, ...by }: Signers & { hub: HubIdentity },
 ): Promise<string | undefined> {
   const digest = liabilityRootDigest(root, hubDomainSeparator(hub))
   const signer = await recoverSigner(digest, root.signature)
-  if (signer === lowerCase(receiptSigner)) return undefined
-  return `the root of group ${root.group} is not signed by ${receiptSigner}`
+  if (mayHaveSigned(signer, { group: root.group, by })) return undefined
+  return `the root of group ${root.group} is not signed by ${by.receiptSigner}`
 }
 
 /**
@@ -92,7 +92,7 @@ export async function rootFault(
  */
 export async function proofFault(
   { root, leaf, path }: LiabilityProof,
-  trusted: { hub: HubIdentity; receiptSigner: Address },
+  trusted: Signers & { hub: HubIdentity },
 ): Promise<string | undefined> {
   const fault = await rootFault(root, trusted)
   if (fault) return fault

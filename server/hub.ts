@@ -35,6 +35,7 @@ import { createSenders } from './http/sender.ts'
 import { createSessions } from './http/sessions.ts'
 import { channelTerms, hubInfo } from './hub-info.ts'
 
+import { formerSignersOf, loadHandOvers } from './keys/hand-overs.ts'
 import { createLifeCycle } from './life-cycle.ts'
 import { hubMetrics } from './metrics.ts'
 import { bookBankFloat } from './payouts/bank-float.ts'
@@ -85,6 +86,7 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     receiptSigner,
   })
   const { db, lateRows, balances, tipIndex } = books
+  const handOvers = await loadHandOvers(db)
   const events = createEventLog({
     db,
     tipEvent: (tip) => tipEvent(tip, channels.get(tip.leaf.channelId).config.payerAuthorizer),
@@ -263,14 +265,8 @@ export async function openHub(config: Config, surroundings: Surroundings) {
   const admission = createAdmission({ now: surroundings.elapsed })
   const senders = createSenders(config.JANDON_PROXIES)
   const sockets = createSockets({
-    baskets,
-    streams,
-    live,
-    sessions,
-    admission,
-    senders,
+    ...{ baskets, streams, live, sessions, admission, senders, logFailure },
     now: surroundings.elapsed,
-    logFailure,
   })
   const webhooks = await openWebhooks(config, {
     ...surroundings,
@@ -313,6 +309,7 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     separatorOf,
     hub: identity,
     receiptSigner,
+    formerSigners: formerSignersOf(handOvers),
     feeAccount,
     follower,
     confirmations: config.JANDON_CONFIRMATIONS,
@@ -356,7 +353,8 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     streams,
     webhooks,
     tipLists,
-    info: () => hubInfo(config, { epoch, group: log.head().number, backend: backend.name }),
+    info: () =>
+      hubInfo(config, { epoch, group: log.head().number, backend: backend.name, handOvers }),
     creatorAmounts: createCreatorAmounts({ deployment, balances, tipLists, vaultAccounts }),
     exportBooks: () => exportBooks({ db, channels, payoutBook }),
     health: () => ({

@@ -10,6 +10,10 @@ import { addressOfKey } from './keystore.ts'
 export const keyNames = {
   operator: { key: 'JANDON_OPERATOR_KEY', keystore: 'JANDON_OPERATOR_KEYSTORE' },
   receipt: { key: 'JANDON_RECEIPT_KEY', keystore: 'JANDON_RECEIPT_KEYSTORE' },
+  formerReceipt: {
+    key: 'JANDON_FORMER_RECEIPT_KEY',
+    keystore: 'JANDON_FORMER_RECEIPT_KEYSTORE',
+  },
   claimer: { key: 'JANDON_CLAIMER_KEY', keystore: 'JANDON_CLAIMER_KEYSTORE' },
 } as const
 

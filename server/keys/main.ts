@@ -13,13 +13,15 @@ import { rotate, rotatedLines } from './rotate-command.ts'
 const help = `usage: jandon key new --out <keystore>                        make a key and keep it in a new keystore file
        jandon key encrypt --out <keystore> [--key-file <file>]  put a raw key from a file, or from standard input, into one
        jandon key show-address <keystore>                       whose key a keystore holds
-       jandon key rotate --data-dir <folder> [--give-up]        give a stopped hub's data directory the keys of the environment
+       jandon key rotate --data-dir <folder> [--give-up] [--receipt-key-lost]
+                                                                give a stopped hub's data directory the keys of the environment
 
 The passphrase is the first line of the file --passphrase-file, or of JANDON_KEYSTORE_PASSPHRASE_FILE. Files that everybody on this
 machine can read are refused. A keystore is in the Web3 Secret Storage format, version 3. Every command takes --json.
 
 A rotation needs the settings that the hub will run with. The hub account's admin names the new operator first, and it is taken when
 that is final (JANDON_CONFIRMATIONS). What the former key has under way is finished, or waited for, or given up with --give-up.
+The former receipt key vouches for the new one: JANDON_FORMER_RECEIPT_KEY, or JANDON_FORMER_RECEIPT_KEYSTORE.
 
 The hub takes keystores in JANDON_OPERATOR_KEYSTORE and JANDON_RECEIPT_KEYSTORE, the watchtower in JANDON_CLAIMER_KEYSTORE.
 
@@ -29,6 +31,7 @@ Exit codes: 0 done, 1 refused, 2 wrong usage.
 type Options = {
   json: boolean
   giveUp: boolean
+  isReceiptKeyLost: boolean
   out?: string
   dataDir?: string
   keyFile?: string
@@ -66,18 +69,19 @@ function parse(args: readonly string[]): { words: string[]; options: Options } {
         out: { type: 'string' },
         'data-dir': { type: 'string' },
         'give-up': { type: 'boolean', default: false },
+        'receipt-key-lost': { type: 'boolean', default: false },
         'key-file': { type: 'string' },
         'passphrase-file': { type: 'string' },
       },
     })
-    const { 'give-up': giveUp, json, out } = values
+    const { 'give-up': giveUp, 'receipt-key-lost': isReceiptKeyLost, json, out } = values
     const named = {
       ...(out ? { out } : {}),
       ...(values['data-dir'] ? { dataDir: values['data-dir'] } : {}),
       ...(values['key-file'] ? { keyFile: values['key-file'] } : {}),
       ...(values['passphrase-file'] ? { passphraseFile: values['passphrase-file'] } : {}),
     }
-    return { words: positionals, options: { json, giveUp, ...named } }
+    return { words: positionals, options: { json, giveUp, isReceiptKeyLost, ...named } }
   } catch (cause) {
     if (!(cause instanceof TypeError)) throw cause
     throw new UsageError('there is an option that is not known, or one without its value')
@@ -111,10 +115,12 @@ async function showAddress(file: string, options: Options): Promise<Outcome> {
   return { json: { address, file }, line: address }
 }
 
-async function rotateDirectory({ dataDir, giveUp, passphraseFile }: Options): Promise<Outcome> {
+async function rotateDirectory({ dataDir, passphraseFile, ...options }: Options): Promise<Outcome> {
   if (!dataDir) throw new UsageError('name the data directory of the stopped hub with --data-dir')
   const named = passphraseFile ? { JANDON_KEYSTORE_PASSPHRASE_FILE: passphraseFile } : {}
-  const rotated = await rotate({ ...process.env, ...named }, { dataDir, giveUp })
+  const { giveUp, isReceiptKeyLost } = options
+  const order = { dataDir, giveUp, isReceiptKeyLost }
+  const rotated = await rotate({ ...process.env, ...named }, order)
   return { json: rotated, line: rotatedLines(rotated).join('\n') }
 }
 

@@ -3,7 +3,7 @@
 import { z } from 'zod'
 import { connect, endpointSettings } from '../chain/connect.ts'
 import { readDeployment } from '../chain/deployment.ts'
-import { requireKeySetting } from './key-settings.ts'
+import { readKeySetting, requireKeySetting } from './key-settings.ts'
 import { addressOfKey } from './keystore.ts'
 import type { Rotated } from './rotation.ts'
 import { rotateKeys } from './rotation.ts'
@@ -17,7 +17,11 @@ const settings = z.object({
 /** @throws Error that names the settings that are missing, or as {@link rotateKeys} */
 export async function rotate(
   env: NodeJS.ProcessEnv,
-  { dataDir, giveUp }: { dataDir: string; giveUp: boolean },
+  {
+    dataDir,
+    giveUp,
+    isReceiptKeyLost,
+  }: { dataDir: string; giveUp: boolean; isReceiptKeyLost: boolean },
 ): Promise<Rotated> {
   const parsed = settings.safeParse(env)
   if (!parsed.success) {
@@ -31,18 +35,34 @@ export async function rotate(
     { now: Date.now, onAside: () => undefined },
   )
   const operator = addressOfKey(await requireKeySetting(env, 'operator'))
-  const confirmations = data.JANDON_CONFIRMATIONS
-  return rotateKeys({ dataDir, deployment, chain, confirmations, operator, giveUp })
+  return rotateKeys({
+    ...{ dataDir, deployment, chain, operator, giveUp, isReceiptKeyLost },
+    confirmations: data.JANDON_CONFIRMATIONS,
+    receiptSigner: addressOfKey(await requireKeySetting(env, 'receipt')),
+    formerReceiptKey: await readKeySetting(env, 'formerReceipt'),
+  })
 }
 
 /** What was rotated, in words. */
-export function rotatedLines({ operator, transactions }: Rotated): string[] {
-  if (!operator) return ['Nothing to rotate: the data directory has these keys already']
-  return [
-    `Operator: ${operator.former} was, ${operator.now} is`,
-    ...transactions.map(
-      ({ purpose, transaction, says }) => `  ${purpose}, transaction ${transaction}: ${says}`,
-    ),
-    'Next: start the hub with these keys',
-  ]
+export function rotatedLines({ operator, receiptSigner, transactions }: Rotated): string[] {
+  if (!operator && !receiptSigner)
+    return ['Nothing to rotate: the data directory has these keys already']
+  const lines: string[] = []
+  if (operator) lines.push(`Operator: ${operator.former} was, ${operator.now} is`)
+  for (const { purpose, transaction, says } of transactions)
+    lines.push(`  ${purpose}, transaction ${transaction}: ${says}`)
+  if (receiptSigner) lines.push(...receiptLines(receiptSigner))
+  return [...lines, 'Next: start the hub with these keys']
+}
+
+function receiptLines({
+  former,
+  now,
+  lastGroup,
+  isVouchedFor,
+}: NonNullable<Rotated['receiptSigner']>): string[] {
+  const word = isVouchedFor
+    ? '  the former key vouches for it: who keeps receipts need do nothing'
+    : `  nobody vouches for it: tell all who keep receipts the new address, for --hub-key ${now}`
+  return [`Receipts: ${former} was, up to group ${lastGroup}, ${now} is`, word]
 }

@@ -3,10 +3,14 @@
 
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Address, PublicClient } from 'viem'
+import type { Address, Hex, PublicClient } from 'viem'
 import { hubAccountAbi } from '#protocol/abi.ts'
+import type { HandOver } from '#protocol/hand-over.ts'
+import { handOverDigest } from '#protocol/hand-over.ts'
+import { hubDomainSeparator } from '#protocol/receipt.ts'
 import { lowerCase } from '#protocol/signature.ts'
 import type { Deployment } from '../chain/deployment.ts'
+import { createDigestSigner } from '../channels/signature-backend.ts'
 import type { Ownership } from '../store/database.ts'
 import {
   levelFolder,
@@ -16,13 +20,17 @@ import {
   readOwnership,
   writeSynced,
 } from '../store/database.ts'
+import { nextGroup } from '../store/start-up.ts'
 import type { Database, Row } from '../store/table.ts'
 import type { Final } from './former-transactions.ts'
 import { endingsOf, retire } from './former-transactions.ts'
+import { handOverRow, loadHandOvers } from './hand-overs.ts'
+import { addressOfKey } from './keystore.ts'
 
 /** What became of each key, and of each transaction that was open, in words. */
 export type Rotated = {
   operator: { former: Address; now: Address } | null
+  receiptSigner: { former: Address; now: Address; lastGroup: bigint; isVouchedFor: boolean } | null
   transactions: { transaction: `0x${string}`; purpose: string; says: string }[]
 }
 
@@ -33,6 +41,10 @@ export type RotationOrder = {
   /** Blocks on top before anything is final. */
   confirmations: number
   operator: Address
+  receiptSigner: Address
+  /** The former receipt key, by which the new one is vouched for; none when it is lost. */
+  formerReceiptKey: Hex | undefined
+  isReceiptKeyLost: boolean
   /** Whether transactions that may still be mined are given up. */
   giveUp: boolean
 }
@@ -56,10 +68,49 @@ export async function rotateKeys(order: RotationOrder): Promise<Rotated> {
 
 async function rotateIn(db: Database, order: RotationOrder): Promise<Rotated> {
   const owner = ownerOf(db, order)
-  if (owner.operator === order.operator) return { operator: null, transactions: [] }
-  const { rows, transactions } = await rotateOperator(db, owner, order)
-  await writeSynced(db, [...rows, ownershipRow({ ...owner, operator: order.operator })])
-  return { operator: { former: owner.operator, now: order.operator }, transactions }
+  const { operator, receiptSigner } = order
+  const handOver = await handOverIn(db, owner, order)
+  const ended = operator === owner.operator ? nothingEnded : await rotateOperator(db, owner, order)
+  await writeSynced(db, [
+    ...ended.rows,
+    ...(handOver ? [handOverRow(handOver)] : []),
+    ownershipRow({ ...owner, operator, receiptSigner }),
+  ])
+  return {
+    operator: operator === owner.operator ? null : { former: owner.operator, now: operator },
+    receiptSigner: handOver && {
+      former: handOver.former,
+      now: handOver.next,
+      lastGroup: handOver.lastGroup,
+      isVouchedFor: handOver.signature !== null,
+    },
+    transactions: ended.transactions,
+  }
+}
+
+const nothingEnded = { rows: [], transactions: [] }
+
+/**
+ * What the former receipt key signs for the new one. Its own signatures count up to the group before the next, which after a
+ * restore is beyond all that were lost.
+ */
+async function handOverIn(
+  db: Database,
+  { receiptSigner: former }: Ownership,
+  { receiptSigner: next, formerReceiptKey, isReceiptKeyLost, deployment }: RotationOrder,
+): Promise<HandOver | null> {
+  if (former === next) return null
+  const known = (await loadHandOvers(db)).flatMap((one) => [one.former, one.next])
+  if (known.includes(next)) throw new Error(`${next} was the receipt key before; take a new one`)
+  const handOver = { former, next, lastGroup: (await nextGroup(db)) - 1n }
+  if (isReceiptKeyLost) return { ...handOver, signature: null }
+  if (!formerReceiptKey || addressOfKey(formerReceiptKey) !== former)
+    throw new Error(
+      `the former receipt key, of ${former}, has to vouch for the new one: give it in JANDON_FORMER_RECEIPT_KEY or its keystore in ` +
+        'JANDON_FORMER_RECEIPT_KEYSTORE; if it is lost, add --receipt-key-lost, and tell all who keep receipts the new address',
+    )
+  const digest = handOverDigest(handOver, hubDomainSeparator(deployment))
+  return { ...handOver, signature: createDigestSigner(formerReceiptKey)(digest) }
 }
 
 function ownerOf(db: Database, { dataDir, deployment }: RotationOrder): Ownership {

@@ -5,7 +5,7 @@ import type { Address, Hex } from 'viem'
 import { smaller } from '#protocol/amount.ts'
 import { HubError } from '#protocol/errors.ts'
 import type { SyncAnswer, SyncRequest } from '#protocol/messages/restore.ts'
-import type { HubIdentity } from '#protocol/receipt.ts'
+import type { FormerSigner, HubIdentity } from '#protocol/receipt.ts'
 import { receiptFault } from '#protocol/receipt.ts'
 import {
   basketId,
@@ -54,6 +54,7 @@ export type SyncDeps = {
   separatorOf: (contract: Address) => Hex
   hub: HubIdentity
   receiptSigner: Address
+  formerSigners: readonly FormerSigner[]
   feeAccount: Address
   assertOpen: () => void
 }
