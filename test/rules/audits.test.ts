@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { PrivateKeyAccount } from 'viem'
+import { generatePrivateKey, privateKeyToAddress } from 'viem/accounts'
 import { proofFault, rootFault, rootsConflict } from '#protocol/audit.ts'
 import type { AuditView } from '#protocol/messages/audits.ts'
 import { auditList, auditView, creatorProof } from '#protocol/messages/audits.ts'
@@ -14,7 +15,7 @@ import { assertAnswer, assertProblem } from '../support/http.ts'
 import type { HubFixture } from '../support/hub.ts'
 import { openHub, settle } from '../support/hub.ts'
 import { addressOf, newCreator, randomHash, signIn, tipOf, unit } from '../support/paper.ts'
-import { operate } from '../support/restore.ts'
+import { backUp, loseAndRestore, operate } from '../support/restore.ts'
 
 const audit = { method: 'POST', path: '/v1/audits' }
 
@@ -253,6 +254,18 @@ describe('audits by the rules', function () {
     })
   })
 
+  describe('a backup', () => {
+    it('holds the audits: a restored hub lists the same, and proves from the newest (R22, R31)', async () => {
+      const { audits } = await publishedAudits('?limit=100')
+      const file = await backUp(hub)
+      assert.equal((await operate(hub, 'backup', 'verify', file)).code, 0)
+      const proof = await proofOf('ann', ann)
+      await loseAndRestore(hub, file)
+      assert.deepEqual((await publishedAudits('?limit=100')).audits, audits)
+      assert.deepEqual(await proofOf('ann', ann), proof)
+    })
+  })
+
   function run(args: string[]) {
     const environment = {
       JANDON_HUB: hub.world.hub.url,
@@ -264,7 +277,6 @@ describe('audits by the rules', function () {
 
 /** A wallet's key in a file; answers its address. */
 async function newKeyFile(path: string) {
-  const { generatePrivateKey, privateKeyToAddress } = await import('viem/accounts')
   const key = generatePrivateKey()
   await writeFile(path, key, { mode: 0o600 })
   return privateKeyToAddress(key).toLowerCase()
