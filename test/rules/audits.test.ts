@@ -8,7 +8,9 @@ import { generatePrivateKey, privateKeyToAddress } from 'viem/accounts'
 import { proofFault, rootFault, rootsConflict } from '#protocol/audit.ts'
 import type { AuditView } from '#protocol/messages/audits.ts'
 import { auditList, auditView, creatorProof } from '#protocol/messages/audits.ts'
+import { createJandon, createMemoryStore } from '../../client/index.ts'
 import { jandon } from '../../client/testing/cli.ts'
+import { changingAnswers, withValue } from '../../client/testing/network.ts'
 import type { OpenChannel } from '../support/channels.ts'
 import { openChannel, sendTips } from '../support/channels.ts'
 import { assertAnswer, assertProblem } from '../support/http.ts'
@@ -251,6 +253,44 @@ describe('audits by the rules', function () {
       assert.match(stdout, /counts/i)
       const kept = creatorProof.parse(JSON.parse(await readFile(out, 'utf8')))
       assert.equal(kept.creator.account, ben2)
+    })
+  })
+
+  describe('proof of the SDK, at a hub that cheats', () => {
+    const cheatedBy = (path: RegExp, place: (number | string)[], value: unknown) =>
+      createJandon({
+        hubUrl: hub.world.hub.url,
+        account: ann,
+        store: createMemoryStore(),
+        fetch: changingAnswers(path, ({ status, body }) => ({
+          status,
+          body: withValue(body, place, value),
+        })),
+      }).proof('ann')
+    const list = /^GET \/v1\/audits$/
+    const proof = /\/proof$/
+
+    it('finds another root for the same group in the list that all see (R31)', async () => {
+      const place = ['audits', 0, 'tokens', 0, 'signed', 'root']
+      const { fault } = await cheatedBy(list, place, randomHash())
+      assert.match(fault ?? '', /signed two roots for group \d+: keep both/)
+    })
+
+    it('finds a root that the list does not show (R31)', async () => {
+      const { fault } = await cheatedBy(list, ['audits'], [])
+      assert.match(fault ?? '', /is not among the newest that the hub lists/)
+    })
+
+    it('finds the proof of somebody else, and one of nothing (R31)', async () => {
+      const other = await cheatedBy(proof, ['creator', 'account'], addressOf(ben))
+      assert.match(other.fault ?? '', /the proof is of 0x[0-9a-f]{40}, not of/)
+      const nothing = await cheatedBy(proof, ['proofs'], [])
+      assert.match(nothing.fault ?? '', /it proves nothing/)
+    })
+
+    it('finds an amount that is not the leaf’s (R31)', async () => {
+      const { fault } = await cheatedBy(proof, ['proofs', 0, 'leaf', 'owed'], '1')
+      assert.match(fault ?? '', /does not lead to the root/)
     })
   })
 
