@@ -269,6 +269,9 @@ describe('audits by the rules', function () {
       }).proof('ann')
     const list = /^GET \/v1\/audits$/
     const proof = /\/proof$/
+    before(async () => {
+      await takeAudit()
+    })
 
     it('finds another root for the same group in the list that all see (R31)', async () => {
       const place = ['audits', 0, 'tokens', 0, 'signed', 'root']
