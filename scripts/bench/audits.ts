@@ -34,7 +34,7 @@ export async function measureAudits(creators: number, runs: number): Promise<Mea
       ...{ db: disk.db, log, balances, randomBytes, now: Date.now, tokens: [token] },
       creators: { all: () => people.map((account) => ({ account, handle: '', displayName: '' })) },
       vaultAccounts: {
-        ofToken: () => people.map((account) => ({ account, credited: 10n, paid: 3n })),
+        all: () => people.map((account) => [`${token}/${account}`, { credited: 10n, paid: 3n }]),
       },
       feeAccount: `0x${'fe'.repeat(20)}`,
       reserves: {

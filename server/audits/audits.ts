@@ -17,8 +17,8 @@ import { sortable, table } from '../store/table.ts'
 import { inTurns } from '../turns.ts'
 import type { PackedLeaves } from './leaves.ts'
 import { leafAt, leafRows, packLeaves, placeOf, rangeOf, rowsOf } from './leaves.ts'
-import type { Liabilities, LiabilityDeps } from './liabilities.ts'
-import { collectLiabilities } from './liabilities.ts'
+import type { CapturedBooks, Liabilities, LiabilityDeps } from './liabilities.ts'
+import { captureBooks, collectLiabilities } from './liabilities.ts'
 
 /**
  * What was published for one token. `reserves` is what channels owe, what is on its way, and what the vault holds; null when the
@@ -60,6 +60,7 @@ export type AuditDeps = LiabilityDeps & {
   db: Database
   log: GroupLog
   tokens: readonly Address[]
+  feeAccount: Address
   reserves: Pick<Reserves, 'capture' | 'compare'>
   hubSeparator: Hex
   sign: (digest: Hex) => Hex
@@ -70,7 +71,7 @@ export type AuditDeps = LiabilityDeps & {
 }
 
 /** What memory held when a group was sealed. */
-type Snapshot = { group: bigint; takenAt: bigint; captured: Captured; tokens: Liabilities[] }
+type Snapshot = { group: bigint; takenAt: bigint; captured: Captured; books: CapturedBooks }
 
 /** A tree with its leaves, ready to prove from. */
 type Grown = { tree: SumTree; leaves: PackedLeaves; signed: SignedRoot }
@@ -120,8 +121,10 @@ export function createAudits(deps: AuditDeps): Audits {
     const snapshot = await takeSnapshot(deps)
     const report = await deps.reserves.compare(snapshot.captured)
     const audited: (Grown & { view: AuditedToken })[] = []
-    for (const liabilities of snapshot.tokens)
+    for (const token of deps.tokens) {
+      const liabilities = await collectLiabilities(snapshot.books, { ...deps, token })
       audited.push(await auditToken(deps, { snapshot, liabilities, report }))
+    }
     const audit = summary(
       snapshot,
       report,
@@ -157,7 +160,7 @@ async function takeSnapshot(deps: AuditDeps): Promise<Snapshot> {
           group,
           takenAt: BigInt(deps.now()),
           captured: deps.reserves.capture(),
-          tokens: deps.tokens.map((token) => collectLiabilities(deps, token)),
+          books: captureBooks(deps),
         }
       } catch (cause) {
         failure = cause
@@ -177,7 +180,7 @@ async function auditToken(
   }: { snapshot: Snapshot; liabilities: Liabilities; report: ReserveReport },
 ): Promise<Grown & { view: AuditedToken }> {
   const secret = toHex(deps.randomBytes(32))
-  const leaves = packLeaves(liabilities, { secret, randomBytes: deps.randomBytes })
+  const leaves = await packLeaves(liabilities, { secret, randomBytes: deps.randomBytes })
   const tree = await growTree(leaves, deps.onProgress)
   const root: LiabilityRoot = {
     token,

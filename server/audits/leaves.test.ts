@@ -21,8 +21,8 @@ describe('packLeaves', () => {
   holds(
     'keeps every account once with its amounts, whatever the order (R31)',
     liabilities,
-    (given) => {
-      const leaves = packLeaves(given, { secret, randomBytes })
+    async (given) => {
+      const leaves = await packLeaves(given, { secret, randomBytes })
       assert.equal(leaves.count, given.length)
       for (const { account, owed, yours } of given) {
         const index = placeOf(leaves, account)
@@ -34,14 +34,14 @@ describe('packLeaves', () => {
     },
   )
 
-  it('draws the order by chance: each place is as likely (R31)', () => {
+  it('draws the order by chance: each place is as likely (R31)', async () => {
     const [first, second, third] = ['a1', 'b1', 'c1'].map((byte): Hex => `0x${byte.repeat(20)}`)
     assert.ok(first && second && third)
     const given = [first, second, third].map((account) => ({ account, owed: 0n, yours: 0n }))
     const orders = new Map<string, number>()
     const draws = 6_000
     for (let draw = 0; draw < draws; draw += 1) {
-      const leaves = packLeaves(given, { secret, randomBytes })
+      const leaves = await packLeaves(given, { secret, randomBytes })
       const order = [0, 1, 2].map((index) => leafAt(leaves, index).account.slice(2, 4)).join()
       orders.set(order, (orders.get(order) ?? 0) + 1)
     }
@@ -49,13 +49,13 @@ describe('packLeaves', () => {
     for (const count of orders.values()) assert.ok(count > 800 && count < 1_200, `${count}`)
   })
 
-  it('gives each account a salt of its own, and another under another secret (R31)', () => {
+  it('gives each account a salt of its own, and another under another secret (R31)', async () => {
     const given = ['a1', 'b1'].map((byte) => ({
       account: `0x${byte.repeat(20)}` as Hex,
       owed: 0n,
       yours: 0n,
     }))
-    const leaves = packLeaves(given, { secret, randomBytes })
+    const leaves = await packLeaves(given, { secret, randomBytes })
     const again = { ...leaves, secret: `0x${'5f'.repeat(32)}` } as const
     const salts = [0, 1].flatMap((index) => [leafAt(leaves, index).salt, leafAt(again, index).salt])
     assert.equal(new Set(salts).size, 4)
@@ -63,14 +63,14 @@ describe('packLeaves', () => {
 })
 
 describe('rowsOf', () => {
-  it('splits the leaves into rows of bounded size that put together are the leaves again', () => {
+  it('splits the leaves into rows of bounded size that put together are the leaves again', async () => {
     const count = leavesPerRow * 2 + 1
     const given = Array.from({ length: count }, (_, index) => ({
       account: `0x${index.toString(16).padStart(40, '0')}` as Hex,
       owed: BigInt(index),
       yours: 0n,
     }))
-    const leaves = packLeaves(given, { secret, randomBytes })
+    const leaves = await packLeaves(given, { secret, randomBytes })
     const rows = rowsOf(leaves, place)
     assert.equal(rows.length, 3)
     const keys = rows.map(({ key }) => key)

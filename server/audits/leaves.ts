@@ -6,6 +6,7 @@ import { readAmount, readHex, writeAmount, writeHex } from '#protocol/hex.ts'
 import { hashWords } from '#protocol/keccak.ts'
 import type { Row } from '../store/table.ts'
 import { bytesTable, sortable } from '../store/table.ts'
+import { inTurns } from '../turns.ts'
 
 /** An account and its two amounts. */
 const leafBytes = 20 + 16 + 16
@@ -20,20 +21,20 @@ export const leafRows = bytesTable('audit-leaves')
 export type PackedLeaves = { count: number; bytes: Uint8Array; secret: Hex }
 
 /** In an order drawn by chance, so that a place tells nothing of whose it is, and neighbours change with every audit. */
-export function packLeaves(
+export async function packLeaves(
   liabilities: readonly Liability[],
   { secret, randomBytes }: { secret: Hex; randomBytes: (count: number) => Uint8Array },
-): PackedLeaves {
+): Promise<PackedLeaves> {
   const count = liabilities.length
   const bytes = new Uint8Array(count * leafBytes)
   const view = new DataView(bytes.buffer)
   const places = shuffled(count, randomBytes)
-  for (const [at, { account, owed, yours }] of liabilities.entries()) {
+  await inTurns(liabilities.entries(), ([at, { account, owed, yours }]) => {
     const start = (places[at] ?? 0) * leafBytes
     writeHex(bytes, start, account)
     writeAmount(view, start + 20, owed)
     writeAmount(view, start + 36, yours)
-  }
+  })
   return { count, bytes, secret }
 }
 
