@@ -5,6 +5,7 @@ import { bytesToHex } from 'viem'
 import { createSiweMessage } from 'viem/siwe'
 import type { z } from 'zod'
 import { HubError } from '#protocol/errors.ts'
+import { followHandOvers } from '#protocol/hand-over.ts'
 import type { HubInfo, TokenInfo } from '#protocol/messages/hub.ts'
 import { hubInfo, nonceAnswer, sessionAnswer } from '#protocol/messages/hub.ts'
 import { lowerCase } from '#protocol/signature.ts'
@@ -40,7 +41,7 @@ const pinned = [
   'vault',
   'collector',
   'receiptSigner',
-] as const satisfies readonly (keyof HubPin)[]
+] as const satisfies readonly Exclude<keyof HubPin, 'formerSigners'>[]
 
 /**
  * The hub's description of itself, checked against the identity that was pinned when this store first met it, and the root
@@ -49,7 +50,8 @@ const pinned = [
 export async function connect(context: Context): Promise<{ info: HubInfo; wallet: WalletRecord }> {
   const info = context.memory.info ?? (await fetchInfo(context))
   const known = await readWallet(context)
-  return { info, wallet: acceptHub(context, { wallet: known ?? newWallet(context, info), info }) }
+  const wallet = await withHandOvers(context, { wallet: known ?? newWallet(context, info), info })
+  return { info, wallet: acceptHub(context, { wallet, info }) }
 }
 
 /** Asks the hub anew what it says of itself. */
@@ -106,7 +108,7 @@ function newWallet(context: Context, info: HubInfo): WalletRecord {
   return {
     version: 1,
     account: lowerCase(context.account.address),
-    hub: pinOf(info, context),
+    hub: { ...pinOf(info, context), formerSigners: [] },
     tokens: [],
     handle: null,
     channels: [],
@@ -114,7 +116,30 @@ function newWallet(context: Context, info: HubInfo): WalletRecord {
   }
 }
 
-function pinOf(info: HubInfo, { api }: Context): HubPin {
+/**
+ * The record with the receipt key that the pinned one vouches for, through any number of changes; with the pinned one where
+ * nobody vouches. When the user names a key, the pinned one counts for what it signed before.
+ */
+async function withHandOvers(
+  context: Context,
+  { wallet, info: { receiptSigner: told, handOvers } }: { wallet: WalletRecord; info: HubInfo },
+): Promise<WalletRecord> {
+  const { hub } = wallet
+  if (told === hub.receiptSigner) return wallet
+  const before = hub.formerSigners
+  const followed = await followHandOvers(hub.receiptSigner, { hub, handOvers })
+  if (followed?.receiptSigner === told) {
+    context.notice(`the hub has a new receipt key, ${told}; the one before it signed for that`)
+    const formerSigners = [...before, ...followed.formerSigners]
+    return { ...wallet, hub: { ...hub, receiptSigner: told, formerSigners } }
+  }
+  const lost = handOvers.find(({ former }) => former === hub.receiptSigner)
+  if (!lost || !context.hubKey || lowerCase(context.hubKey) !== told) return wallet
+  const formerSigners = [...before, { address: lost.former, lastGroup: lost.lastGroup }]
+  return { ...wallet, hub: { ...hub, formerSigners } }
+}
+
+function pinOf(info: HubInfo, { api }: Context): Omit<HubPin, 'formerSigners'> {
   return {
     origin: api.origin,
     chainId: info.chainId,
@@ -143,7 +168,12 @@ function acceptHub(
   if (info.receiver !== expected.vault || info.receiverAuthorizer !== expected.hubAccount) {
     throw new ClientError('hub_changed', 'the hub’s channels do not pay its own vault')
   }
-  return { ...wallet, hub: told, tokens: acceptTokens(wallet.tokens, info.tokens) }
+  const { formerSigners } = wallet.hub
+  return {
+    ...wallet,
+    hub: { ...told, formerSigners },
+    tokens: acceptTokens(wallet.tokens, info.tokens),
+  }
 }
 
 /** New tokens are taken in; a known one keeps its decimals, so that nobody can move the point of an amount. */

@@ -121,7 +121,8 @@ async function vaultAlone(
   throw new ClientError('invalid_input', 'the hub lists no token')
 }
 
-async function ownHandle(context: Context, handle?: string): Promise<string> {
+/** The handle of this wallet, or the one that was given. */
+export async function ownHandle(context: Context, handle?: string): Promise<string> {
   const { wallet } = await connect(context)
   const own = handle ?? wallet.handle
   if (own) return bareHandle(own)

@@ -1,6 +1,7 @@
 // The only public entry of the client SDK. It runs in browsers and on Node.
 
 export { HubError } from '#protocol/errors.ts'
+export type { ProofCheck } from './audits.ts'
 export type { TipOrder } from './baskets.ts'
 export type { QuoteOrder } from './cash-out.ts'
 export type { Deposited, DepositOrder } from './deposits.ts'

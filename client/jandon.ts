@@ -5,6 +5,8 @@ import type { CreatorView, HubInfo } from '#protocol/messages/hub.ts'
 import type { PayoutView, QuoteView } from '#protocol/messages/payouts.ts'
 import type { RefundView } from '#protocol/messages/tips.ts'
 import { lowerCase } from '#protocol/signature.ts'
+import type { ProofCheck } from './audits.ts'
+import { fetchProof, verifyProof } from './audits.ts'
 import type { TipOrder } from './baskets.ts'
 import type { QuoteOrder } from './cash-out.ts'
 import { askQuote, cashOut, readPayout, readPayouts } from './cash-out.ts'
@@ -69,6 +71,10 @@ export type Jandon = {
   pending(): Promise<WalletRecord['pending']>
   history(options?: { limit?: number | undefined }): Promise<SentBasket[]>
   verifyReceipt(target: string | object): Promise<ReceiptCheck>
+  /** This creator's proof that the newest audit counts it, fetched and checked. */
+  proof(handle?: string): Promise<ProofCheck>
+  /** Checks such a proof as it came out of JSON, offline. */
+  verifyProof(target: object): Promise<ProofCheck>
   balance(): Promise<Balance[]>
   /** The tokens that the hub listed, as far as they are known without asking again. */
   knownTokens(): Promise<readonly TokenRecord[]>
@@ -116,6 +122,8 @@ export function createJandon(options: JandonOptions): Jandon {
     pending: async () => (await readWallet(context))?.pending ?? null,
     history: (query) => readHistory(context, query),
     verifyReceipt: (target) => verifyReceipt(context, target),
+    proof: (handle) => fetchProof(context, handle),
+    verifyProof: (target) => verifyProof(context, target),
     balance: () => store.exclusive(() => readBalances(context)),
     knownTokens: async () =>
       context.memory.info?.tokens ?? (await readWallet(context))?.tokens ?? [],

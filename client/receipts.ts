@@ -15,9 +15,10 @@ import type { BasketRecord, HubPin } from './records.ts'
  */
 export async function wholeReceiptFault(
   receipt: BasketReceipt,
-  hub: Pick<HubPin, 'chainId' | 'hubAccount' | 'receiptSigner'>,
+  hub: Pick<HubPin, 'chainId' | 'hubAccount' | 'receiptSigner' | 'formerSigners'>,
 ): Promise<string | undefined> {
-  const fault = await receiptFault(receipt, { hub, receiptSigner: hub.receiptSigner })
+  const { receiptSigner, formerSigners } = hub
+  const fault = await receiptFault(receipt, { hub, receiptSigner, formerSigners })
   if (fault) return fault
   const leaves = receipt.tips.map((tip) => tip.leaf)
   const channelId = leaves[0]?.channelId ?? receipt.basketId

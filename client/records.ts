@@ -27,6 +27,8 @@ const hubPin = z.object({
   vault: address,
   collector: address,
   receiptSigner: address,
+  /** Keys that vouched for the one after them, and the last group whose receipts each may have signed. */
+  formerSigners: z.array(z.object({ address, lastGroup: uint64 })).default([]),
   feeAccount: address,
 })
 

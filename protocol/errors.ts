@@ -196,6 +196,11 @@ export const errorTable = {
     'Check the basket id, or send the basket again.',
   ],
   unknown_handle: [404, 'Nobody has this handle', 'Check the spelling, or register it.'],
+  not_audited: [
+    404,
+    'No audit counts this account',
+    'Ask again after the next audit; GET /v1/audits lists them.',
+  ],
   handle_taken: [409, 'The handle belongs to somebody else', 'Choose another handle.'],
   account_registered: [
     409,

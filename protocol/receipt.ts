@@ -5,7 +5,7 @@ import type { Address, Hex } from 'viem'
 import { domainSeparator, hexToBytes } from 'viem'
 import { hashWords, hashWordsToHex, keccak, typedDigest, typeHash } from './keccak.ts'
 import { isPlace, rootFromPath } from './merkle.ts'
-import { recoverSigner } from './signature.ts'
+import { lowerCase, recoverSigner } from './signature.ts'
 
 /** What a receipt says of one tip. Amounts in base units; totals are those after this tip. */
 export type ReceiptLeaf = {
@@ -45,6 +45,12 @@ export type BasketReceipt = {
 
 /** Whose receipts these are: the chain and the hub account that the signing domain names. */
 export type HubIdentity = { chainId: number; hubAccount: Address }
+
+/** A key that signed receipts once, and the last group that it may have signed. */
+export type FormerSigner = { address: Address; lastGroup: bigint }
+
+/** Whose signatures count: the key of now for any group, a former one up to its last. */
+export type Signers = { receiptSigner: Address; formerSigners?: readonly FormerSigner[] }
 
 /** The first `previous`, and the root of a group without tips. */
 export const zeroHash: Hex = `0x${'00'.repeat(32)}`
@@ -99,20 +105,32 @@ export function leafHash(leaf: ReceiptLeaf): Uint8Array {
   return hashWords(fields, 0)
 }
 
+/** Whether a signer counts for a group. */
+export function mayHaveSigned(
+  signer: Address | undefined,
+  { group, by: { receiptSigner, formerSigners = [] } }: { group: bigint; by: Signers },
+): boolean {
+  if (signer === undefined) return false
+  if (lowerCase(signer) === lowerCase(receiptSigner)) return true
+  return formerSigners.some(
+    ({ address, lastGroup }) => lowerCase(address) === lowerCase(signer) && group <= lastGroup,
+  )
+}
+
 /**
- * Checks a receipt with nothing but the hub's identity and the address of its receipt key.
+ * Checks a receipt with nothing but the hub's identity and the address of its receipt key, and of those before it.
  *
  * Returns what is wrong with it in words, or `undefined` when every tip leads to the signed root.
  */
 export async function receiptFault(
   receipt: BasketReceipt,
-  { hub, receiptSigner }: { hub: HubIdentity; receiptSigner: Address },
+  { hub, ...by }: Signers & { hub: HubIdentity },
 ): Promise<string | undefined> {
   const { header, tips } = receipt
   const digest = headerDigest(header, hubDomainSeparator(hub))
   const signer = await recoverSigner(digest, receipt.headerSignature)
-  if (signer?.toLowerCase() !== receiptSigner.toLowerCase()) {
-    return `the header of group ${header.number} is not signed by ${receiptSigner}`
+  if (!mayHaveSigned(signer, { group: header.number, by })) {
+    return `the header of group ${header.number} is not signed by ${by.receiptSigner}`
   }
   if (tips.length === 0) return 'the receipt names no tip'
   if (new Set(tips.map(({ leaf }) => leaf.index)).size < tips.length) {

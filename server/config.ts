@@ -3,6 +3,7 @@
 import { readFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 
+import type { Hex } from 'viem'
 import { z } from 'zod'
 import type { Currency } from '#protocol/amount.ts'
 import { currencyDigits, parseAmount } from '#protocol/amount.ts'
@@ -15,6 +16,12 @@ import type { DepositDepth } from './chain/deposit-depth.ts'
 import type { SettlementPolicy } from './chain/settlement-policy.ts'
 import type { FeePolicy } from './chain/upkeep.ts'
 import type { DepositTerms } from './channels/deposits.ts'
+import {
+  keyFaults,
+  keystoreFile,
+  passphraseSetting,
+  requireKeySetting,
+} from './keys/key-settings.ts'
 import type { PairRate } from './payouts/quotes.ts'
 import { rateFromPrice } from './payouts/quotes.ts'
 import { towerToken } from './tower/config.ts'
@@ -50,8 +57,15 @@ const environment = z.object({
   JANDON_PUBLIC_URL: z.url().optional().describe('the origin that people sign in to'),
   ...endpointSettings,
   JANDON_DEPLOYMENT: z.string().describe('the file that deploying the contracts wrote'),
-  JANDON_OPERATOR_KEY: hash.describe('the private key of the hub account’s operator'),
-  JANDON_RECEIPT_KEY: hash.describe('the private key that signs receipts and quotes'),
+  JANDON_OPERATOR_KEY: hash
+    .optional()
+    .describe('the private key of the hub account’s operator; or'),
+  JANDON_OPERATOR_KEYSTORE: keystoreFile.describe('a keystore file of version 3 that holds it'),
+  JANDON_RECEIPT_KEY: hash
+    .optional()
+    .describe('the private key that signs receipts and quotes; or'),
+  JANDON_RECEIPT_KEYSTORE: keystoreFile.describe('a keystore file of version 3 that holds it'),
+  ...passphraseSetting,
   JANDON_OPERATOR_TOKEN: z
     .string()
     .regex(/^[\w-]{16,200}$/, 'must be 16 to 200 letters, digits, _ and -')
@@ -207,7 +221,10 @@ const ratesFile = z.array(
 
 export type Settings = z.output<typeof environment>
 
-export type Config = Settings & {
+/** Settings after the files that they name were read: keys are there, wherever they come from. */
+export type Config = Omit<Settings, 'JANDON_OPERATOR_KEY' | 'JANDON_RECEIPT_KEY'> & {
+  JANDON_OPERATOR_KEY: Hex
+  JANDON_RECEIPT_KEY: Hex
   deployment: Deployment
   depositTerms: DepositTerms[]
   fees: FeePolicy
@@ -226,17 +243,19 @@ export type Config = Settings & {
  */
 export async function readConfig(env: NodeJS.ProcessEnv): Promise<Config> {
   const parsed = environment.safeParse(env)
-  if (!parsed.success) {
-    const lines = parsed.error.issues.map(({ path, message }) =>
-      describeSetting(String(path[0]), message),
-    )
-    throw new Error(`the configuration is not complete:\n${lines.join('\n')}`)
+  const faults = keyFaults(env, ['operator', 'receipt'])
+  if (!parsed.success || faults.length > 0) {
+    const issues = parsed.error?.issues ?? []
+    const lines = issues.map(({ path, message }) => describeSetting(String(path[0]), message))
+    throw new Error(`the configuration is not complete:\n${[...lines, ...faults].join('\n')}`)
   }
   const settings = parsed.data
   const deployment = await readDeployment(settings.JANDON_DEPLOYMENT)
   const decimals = deployment.tokens[0]?.decimals ?? 0
   return {
     ...settings,
+    JANDON_OPERATOR_KEY: await requireKeySetting(env, 'operator'),
+    JANDON_RECEIPT_KEY: await requireKeySetting(env, 'receipt'),
     deployment,
     depositTerms: deployment.tokens.map((token) => ({
       token: token.address,

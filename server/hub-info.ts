@@ -3,6 +3,7 @@
 import type { Hex } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { withdrawDelayBounds } from '#protocol/channel.ts'
+import type { HandOver } from '#protocol/hand-over.ts'
 import type { HubInfo } from '#protocol/messages/hub.ts'
 import { lowerCase } from '#protocol/signature.ts'
 import { tipsPerBasket } from '#protocol/tip.ts'
@@ -25,7 +26,12 @@ export function channelTerms({ deployment, JANDON_MIN_WITHDRAW_DELAY_S }: Config
 /** The answer of `/.well-known/jandon`. */
 export function hubInfo(
   config: Config,
-  { epoch, group, backend }: { epoch: Hex; group: bigint; backend: string },
+  {
+    epoch,
+    group,
+    backend,
+    handOvers,
+  }: { epoch: Hex; group: bigint; backend: string; handOvers: readonly HandOver[] },
 ): HubInfo {
   const { deployment, depositTerms } = config
   return {
@@ -53,6 +59,7 @@ export function hubInfo(
     feeAccount: config.JANDON_FEE_ACCOUNT,
     treasury: config.JANDON_TREASURY,
     receiptSigner: lowerCase(privateKeyToAccount(config.JANDON_RECEIPT_KEY).address),
+    handOvers: [...handOvers],
     epoch,
     group,
     confirmations: config.JANDON_CONFIRMATIONS,

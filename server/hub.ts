@@ -4,6 +4,7 @@ import { toHex } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { hubDomainSeparator } from '#protocol/receipt.ts'
 import { lowerCase } from '#protocol/signature.ts'
+import { createAudits } from './audits/audits.ts'
 import { createBackups } from './backup/stream.ts'
 import { createClaims } from './chain/claims.ts'
 import { connect } from './chain/connect.ts'
@@ -34,6 +35,7 @@ import { createSenders } from './http/sender.ts'
 import { createSessions } from './http/sessions.ts'
 import { channelTerms, hubInfo } from './hub-info.ts'
 
+import { formerSignersOf, loadHandOvers } from './keys/hand-overs.ts'
 import { createLifeCycle } from './life-cycle.ts'
 import { hubMetrics } from './metrics.ts'
 import { bookBankFloat } from './payouts/bank-float.ts'
@@ -84,6 +86,7 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     receiptSigner,
   })
   const { db, lateRows, balances, tipIndex } = books
+  const handOvers = await loadHandOvers(db)
   const events = createEventLog({
     db,
     tipEvent: (tip) => tipEvent(tip, channels.get(tip.leaf.channelId).config.payerAuthorizer),
@@ -264,14 +267,8 @@ export async function openHub(config: Config, surroundings: Surroundings) {
   const admission = createAdmission({ now: surroundings.elapsed })
   const senders = createSenders(config.JANDON_PROXIES)
   const sockets = createSockets({
-    baskets,
-    streams,
-    live,
-    sessions,
-    admission,
-    senders,
+    ...{ baskets, streams, live, sessions, admission, senders, logFailure },
     now: surroundings.elapsed,
-    logFailure,
   })
   const webhooks = await openWebhooks(config, {
     ...surroundings,
@@ -314,6 +311,7 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     separatorOf,
     hub: identity,
     receiptSigner,
+    formerSigners: formerSignersOf(handOvers),
     feeAccount,
     follower,
     confirmations: config.JANDON_CONFIRMATIONS,
@@ -327,10 +325,17 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     waitsForTower: catchUp.waitsForTower,
     onUnlocked: resumeMoneyOut,
   })
+  const audits = createAudits({
+    ...{ db, log, balances, creators, vaultAccounts, feeAccount, reserves },
+    ...{ hubSeparator, sign, now, randomBytes },
+    tokens: deployment.tokens.map(({ address }) => address),
+    onProgress: (progress) => surroundings.logProgress('audit', progress),
+  })
   const tipLists = createTipLists({ db, tipIndex, channels, vaultAccounts })
 
   return {
     admission,
+    audits,
     backups: createBackups({ db, now }),
     baskets,
     channels,
@@ -350,7 +355,8 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     streams,
     webhooks,
     tipLists,
-    info: () => hubInfo(config, { epoch, group: log.head().number, backend: backend.name }),
+    info: () =>
+      hubInfo(config, { epoch, group: log.head().number, backend: backend.name, handOvers }),
     creatorAmounts: createCreatorAmounts({ deployment, balances, tipLists, vaultAccounts }),
     exportBooks: () => exportBooks({ db, channels, payoutBook }),
     health: () => ({
@@ -361,19 +367,8 @@ export async function openHub(config: Config, surroundings: Surroundings) {
     }),
     metrics: () =>
       hubMetrics({
-        follower,
-        endpoints,
-        log,
-        channels,
-        streamBook,
-        sockets,
-        live,
-        admission,
-        eventLoop,
-        reserves,
-        transactions,
-        backend,
-        tower,
+        ...{ follower, endpoints, log, channels, streamBook, sockets, live, admission, eventLoop },
+        ...{ reserves, transactions, backend, tower },
       }),
     ...createLifeCycle(config, {
       ...{

@@ -1,22 +1,25 @@
-// What an operator does to a hub from a terminal: back it up, restore it, see what is missing, let money leave again, and claim.
+// What an operator does to a hub from a terminal: back it up, restore it, see what is missing, let money leave again, claim, and
+// audit.
 
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { privateKeyToAccount } from 'viem/accounts'
 import { fromProblem } from '#protocol/errors.ts'
+import { auditView, creatorProof } from '#protocol/messages/audits.ts'
 import { claimPlan, settleAnswer } from '#protocol/messages/claims.ts'
 import { hubInfo } from '#protocol/messages/hub.ts'
 import type { MissingReport, RestoreView } from '#protocol/messages/restore.ts'
 import { restoreView } from '#protocol/messages/restore.ts'
-import { hash, toJson } from '#protocol/messages/wire.ts'
-import { lowerCase } from '#protocol/signature.ts'
+import { toJson } from '#protocol/messages/wire.ts'
+import { auditLines, proofLines } from './audit-report.ts'
 import { verifyBackup, writeBackup } from './backup/file.ts'
 import { BackupError, encodeBackup } from './backup/format.ts'
 import { restoreBackup } from './backup/restore.ts'
 import { readDeployment } from './chain/deployment.ts'
 import { planLines, settledLines } from './claim-report.ts'
+import { readKeySetting } from './keys/key-settings.ts'
+import { addressOfKey } from './keys/keystore.ts'
 import type { Ownership } from './store/database.ts'
 import { levelFolder, openLevel } from './store/database.ts'
 
@@ -28,16 +31,18 @@ const help = `usage: jandon backup --out <file> [--hub <url>]        back a runn
        jandon reconcile [--accept <difference>]        let money leave again; a difference is accepted by its name
        jandon claim [--hub <url>]                      claim what is charged and credit what is owed, now
        jandon claim --dry-run [--all]                  what policy would send now, or all that could be, and why
+       jandon audit [--out <file>]                     sign what is owed to whom, and compare it with what there is
+       jandon audit --proof <handle> [--out <file>]    the proof that the newest audit counts a creator
 
 Every command takes --json. The hub is --hub, JANDON_HUB, or the one that "npm start" runs; its operator token is in
-JANDON_OPERATOR_TOKEN. A restore compares the backup with JANDON_DEPLOYMENT, JANDON_OPERATOR_KEY and JANDON_RECEIPT_KEY as
-far as they are set; the hub compares all of them when it starts.
+JANDON_OPERATOR_TOKEN. A restore compares the backup with JANDON_DEPLOYMENT, JANDON_OPERATOR_KEY and JANDON_RECEIPT_KEY (or
+their keystores) as far as they are set; the hub compares all of them when it starts.
 
-Exit codes: 0 done, 1 refused, 2 wrong usage, 3 something could not be reached or read.
+Exit codes: 0 done, 1 refused or unequal, 2 wrong usage, 3 something could not be reached or read.
 `
 
 /** What a command has to show: an object for scripts, lines for people. */
-type Outcome = { json: object; lines: readonly string[] }
+type Outcome = { json: object; lines: readonly string[]; exitCode?: 0 | 1 | 3 }
 
 type Options = {
   json: boolean
@@ -45,6 +50,7 @@ type Options = {
   hub?: string
   dataDir?: string
   accept?: string
+  proof?: string
   dryRun: boolean
   all: boolean
 }
@@ -68,7 +74,8 @@ run(process.argv.slice(2)).catch((cause: unknown) => {
 async function run(args: readonly string[]) {
   if (args.includes('--help')) return void process.stdout.write(help)
   const { words, options } = parse(args)
-  const { json, lines } = await carryOut(words, options)
+  const { json, lines, exitCode = 0 } = await carryOut(words, options)
+  process.exitCode = exitCode
   process.stdout.write(options.json ? `${toJson(json)}\n` : `${lines.join('\n')}\n`)
 }
 
@@ -83,6 +90,7 @@ function parse(args: readonly string[]): { words: string[]; options: Options } {
         hub: { type: 'string' },
         'data-dir': { type: 'string' },
         accept: { type: 'string' },
+        proof: { type: 'string' },
         'dry-run': { type: 'boolean', default: false },
         all: { type: 'boolean', default: false },
       },
@@ -107,6 +115,7 @@ function carryOutAlone(command: string | undefined, options: Options): Promise<O
   if (command === 'backup') return backup(options)
   if (command === 'reconcile') return reconcile(options)
   if (command === 'claim') return options.dryRun ? planClaims(options) : claim(options)
+  if (command === 'audit') return options.proof ? prove(options.proof, options) : audit(options)
   throw new UsageError('this is not a command')
 }
 
@@ -169,21 +178,17 @@ async function restore(file: string, { dataDir }: Options): Promise<Outcome> {
 
 /** Whose backup is wanted, as far as the environment says. */
 async function expectedOwner(env: NodeJS.ProcessEnv): Promise<Partial<Ownership>> {
-  const { JANDON_DEPLOYMENT, JANDON_OPERATOR_KEY, JANDON_RECEIPT_KEY } = env
+  const { JANDON_DEPLOYMENT } = env
   const wanted: Partial<Ownership> = {}
   if (JANDON_DEPLOYMENT) {
     const { chainId, hubAccount, channels } = await readDeployment(JANDON_DEPLOYMENT)
     Object.assign(wanted, { chainId, hubAccount, channels })
   }
-  if (JANDON_OPERATOR_KEY) wanted.operator = addressOf('JANDON_OPERATOR_KEY', JANDON_OPERATOR_KEY)
-  if (JANDON_RECEIPT_KEY) wanted.receiptSigner = addressOf('JANDON_RECEIPT_KEY', JANDON_RECEIPT_KEY)
+  const operator = await readKeySetting(env, 'operator')
+  if (operator) wanted.operator = addressOfKey(operator)
+  const receipt = await readKeySetting(env, 'receipt')
+  if (receipt) wanted.receiptSigner = addressOfKey(receipt)
   return wanted
-}
-
-function addressOf(name: string, key: string) {
-  const parsed = hash.safeParse(key)
-  if (!parsed.success) throw new UsageError(`${name} is no private key`)
-  return lowerCase(privateKeyToAccount(parsed.data).address)
 }
 
 async function status(options: Options): Promise<Outcome> {
@@ -214,6 +219,28 @@ async function planClaims(options: Options): Promise<Outcome> {
 async function claim(options: Options): Promise<Outcome> {
   const answer = settleAnswer.parse(await (await ask(options, '/v1/claims', {})).json())
   return { json: answer, lines: settledLines(answer, await listedTokens(options)) }
+}
+
+/** The verdict is the exit code: 0 equal, 1 unequal, 3 not known. */
+async function audit(options: Options): Promise<Outcome> {
+  const showing = showAuditing()
+  const view = await ask(options, '/v1/audits', {})
+    .then(async (response) => auditView.parse(await response.json()))
+    .finally(showing.end)
+  if (options.out) await writeFile(options.out, `${toJson(view)}\n`)
+  const exitCode = { equal: 0, unequal: 1, unknown: 3 } as const
+  return {
+    json: { audit: view },
+    lines: auditLines(view, await listedTokens(options)),
+    exitCode: exitCode[view.verdict],
+  }
+}
+
+async function prove(handle: string, options: Options): Promise<Outcome> {
+  const path = `/v1/creators/${encodeURIComponent(handle.replace(/^@/, ''))}/proof`
+  const proof = creatorProof.parse(await (await ask(options, path)).json())
+  if (options.out) await writeFile(options.out, `${toJson(proof)}\n`, { mode: 0o600 })
+  return { json: proof, lines: proofLines(proof, await listedTokens(options)) }
 }
 
 async function listedTokens(options: Options) {
@@ -319,6 +346,21 @@ function showProgress(): (bytes: number) => void {
     if (!process.stderr.isTTY || bytes - shown < progressBytes) return
     shown = bytes
     process.stderr.write(`\r\u001b[K${sizeText(bytes)} …`)
+  }
+}
+
+/** On a terminal, how long an audit has been going on. */
+function showAuditing() {
+  const began = Date.now()
+  const timer = setInterval(() => {
+    const seconds = Math.round((Date.now() - began) / 1_000)
+    if (process.stderr.isTTY) process.stderr.write(`\r\u001b[Kauditing, ${seconds} s …`)
+  }, 1_000)
+  return {
+    end() {
+      clearInterval(timer)
+      clearProgress()
+    },
   }
 }
 

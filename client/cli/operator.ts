@@ -1,13 +1,14 @@
-// `jandon backup`, `restore`, `reconcile`, `claim` and `tower`: what an operator does to a hub and runs beside it. The hub's own
+// `jandon backup`, `restore`, `reconcile`, `claim`, `audit`, `key` and `tower`: what an operator does to a hub and runs beside it. The hub's own
 // programs do it.
 
 import { fileURLToPath } from 'node:url'
 import { runScript } from './dev.ts'
 
 const script = fileURLToPath(new URL('../../server/operator.ts', import.meta.url))
+const keyScript = fileURLToPath(new URL('../../server/keys/main.ts', import.meta.url))
 const towerScript = fileURLToPath(new URL('../../server/tower/main.ts', import.meta.url))
 
-const commands = ['backup', 'restore', 'reconcile', 'claim', 'tower']
+const commands = ['backup', 'restore', 'reconcile', 'claim', 'audit', 'key', 'tower']
 
 /** Whether a command is the operator's. */
 export function isOperators(command: string | undefined): boolean {
@@ -17,7 +18,7 @@ export function isOperators(command: string | undefined): boolean {
 /** Carries an operator's command out; answers its exit code. */
 export function runOperator(args: readonly string[]): Promise<number> {
   const folder = process.cwd()
-  return args[0] === 'tower'
-    ? runScript(towerScript, args.slice(1), { folder })
-    : runScript(script, args, { folder })
+  if (args[0] === 'tower') return runScript(towerScript, args.slice(1), { folder })
+  if (args[0] === 'key') return runScript(keyScript, args.slice(1), { folder })
+  return runScript(script, args, { folder })
 }

@@ -1,6 +1,7 @@
 // What can be typed: the commands with their arguments and options.
 
 import { Command, InvalidArgumentError, Option } from 'commander'
+import * as audit from './audit-commands.ts'
 import * as channel from './channel-commands.ts'
 import type { QuoteOptions } from './creator-commands.ts'
 import * as creator from './creator-commands.ts'
@@ -63,6 +64,11 @@ function addOperatorCommands(program: Command) {
     ['restore', 'for operators: restore a backup, or see what is missing after it'],
     ['reconcile', 'for operators: let money leave again after a restore'],
     ['claim', 'for operators: claim and credit now, or see with --dry-run what would be and why'],
+    [
+      'audit',
+      'for operators: sign what is owed, compare it with what there is, prove it to a creator',
+    ],
+    ['key', 'for operators: make a key, keep it in a keystore file, or see whose it is'],
     ['tower', 'for operators: run a watchtower, which claims when the hub does not'],
   ] as const
   for (const [name, description] of operators) {
@@ -142,7 +148,7 @@ function addTipCommands(program: Command, run: Runner) {
     .action((given: Given) => run(given, tips.sync))
   program
     .command('verify')
-    .description('check a receipt offline, against the hub as first seen')
+    .description('check a receipt or a proof offline, against the hub as first seen')
     .argument('<receipt>', 'the beginning of a basket id of the history, or a JSON file')
     .action((receipt: string, given: Given) =>
       run(given, (session) => tips.verify(session, receipt)),
@@ -165,6 +171,14 @@ function addCreatorCommands(program: Command, run: Runner, confirm: creator.Conf
     .option('--handle <handle>', 'when it was not registered from here')
     .action((given: Given<{ limit: number; handle?: string }>) =>
       run(given, (session) => creator.statement(session, given)),
+    )
+  program
+    .command('proof')
+    .description('check that the newest audit of the hub counts what you are owed')
+    .option('--out <file>', 'keep the proof; "verify" checks it again, offline')
+    .option('--handle <handle>', 'when it was not registered from here')
+    .action((given: Given<{ out?: string; handle?: string }>) =>
+      run(given, (session) => audit.proof(session, given)),
     )
   program
     .command('pay')

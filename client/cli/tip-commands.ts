@@ -5,6 +5,7 @@ import { HubError } from '#protocol/errors.ts'
 import type { TipOrder } from '../baskets.ts'
 import { parseJson } from '../records.ts'
 import type { ReceiptCheck, SentBasket, SentTip } from '../tips.ts'
+import { proofReport } from './audit-commands.ts'
 import { UsageError } from './failure.ts'
 import { tokenText, typedAmount } from './money.ts'
 import type { Session } from './session.ts'
@@ -63,9 +64,10 @@ export async function sync({ jandon, terminal }: Session): Promise<Report> {
   }
 }
 
-/** Checks a receipt by the beginning of its basket id, or one in a JSON file. A receipt that does not hold is a refusal. */
+/** Checks a receipt by the beginning of its basket id, or one in a JSON file, or a proof in one. What does not hold is a refusal. */
 export async function verify(session: Session, receipt: string): Promise<Report> {
   const file = await readReceipt(receipt)
+  if (file && 'proofs' in file) return proofReport(await session.jandon.verifyProof(file))
   const check = await session.jandon.verifyReceipt(file ?? receipt)
   const holds = check.fault === null
   const verdict = holds

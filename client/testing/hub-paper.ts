@@ -24,6 +24,7 @@ export const hub: HubPin = {
   vault: `0x${'f3'.repeat(20)}`,
   collector: `0x${'e4'.repeat(20)}`,
   receiptSigner: lowerCase(privateKeyToAccount(hubKey).address),
+  formerSigners: [],
   feeAccount: `0x${'fe'.repeat(20)}`,
 }
 

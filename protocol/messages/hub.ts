@@ -7,6 +7,7 @@ import {
   handle,
   hash,
   plainText,
+  signature,
   uint64,
   uint256,
   walletSignature,
@@ -48,6 +49,18 @@ export const hubInfo = z.object({
   feeAccount: address,
   treasury: address,
   receiptSigner: address,
+  /** Every change of the receipt key, oldest first; without a signature where the former key was lost. */
+  handOvers: z
+    .array(
+      z.object({
+        former: address,
+        next: address,
+        lastGroup: uint64,
+        signature: signature.nullable(),
+      }),
+    )
+    .max(1_000)
+    .default([]),
   epoch: hash,
   group: uint64,
   confirmations: z.int(),

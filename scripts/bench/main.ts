@@ -13,6 +13,7 @@ import type { LocalTower } from '../world/tower.ts'
 import { startTower } from '../world/tower.ts'
 import type { World } from '../world/world.ts'
 import { startWorld } from '../world/world.ts'
+import { auditsText, measureAudits } from './audits.ts'
 import type { BenchChannel } from './channels.ts'
 import { openBenchChannels } from './channels.ts'
 import type { Followed } from './follow.ts'
@@ -31,12 +32,13 @@ import type { TicksPlan } from './ticks-load.ts'
 const help = `usage: npm run bench -- [options]
 
   --only <name>     one of tips.http.single, tips.http.basket50, tips.ws.signed, tips.ws.basket50, ticks.ws.single,
-                    ticks.ws.jump16, claims, follow.blocksPerSecond
+                    ticks.ws.jump16, claims, audits, follow.blocksPerSecond
   --runs <n>        runs of each, of which the median is printed (default 3)
   --seconds <n>     length of a run (default 5)
   --blocks <n>      empty blocks that the hub catches up with in follow.blocksPerSecond (default 20000)
   --channels <n>    channels, each with a key of its own (default 200, over WebSockets 1000, with a
                     stream on each 10000; with --peer 16)
+  --creators <n>    creators that are counted in audits (default 100000)
   --peer            instead, jandon (tips.http.single) beside the npm x402 server (@x402/express, memory store): the same
                     payments on as many channels, in turns; fails unless both charged the same on every channel
   --payments <n>    with --peer, measured payments of a run (default 4000), after a quarter of that unmeasured
@@ -85,6 +87,7 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '5' },
     channels: { type: 'string' },
     blocks: { type: 'string', default: '20000' },
+    creators: { type: 'string', default: '100000' },
     peer: { type: 'boolean', default: false },
     scale: { type: 'boolean', default: false },
     tower: { type: 'boolean', default: false },
@@ -97,7 +100,8 @@ const chosen = benchmarks.filter(({ name }) => values.only === undefined || valu
 const following = 'follow.blocksPerSecond'
 const isAsked = (name: string) =>
   !values.peer && !values.scale && (values.only === undefined || values.only === name)
-if (values.help || (chosen.length === 0 && !isAsked('claims') && !isAsked(following))) {
+const others = ['claims', 'audits', following]
+if (values.help || (chosen.length === 0 && !others.some(isAsked))) {
   process.stderr.write(help)
   process.exitCode = values.help ? 0 : 2
 } else {
@@ -105,6 +109,7 @@ if (values.help || (chosen.length === 0 && !isAsked('claims') && !isAsked(follow
   else if (values.peer) await measurePeer(await measureBareVerify())
   else if (chosen.length > 0) await measureAll(chosen, await measureBareVerify())
   if (isAsked('claims')) await measureClaims()
+  if (isAsked('audits')) await measureAuditing()
   if (isAsked(following)) await measureFollow()
 }
 
@@ -140,6 +145,11 @@ async function measureFollow() {
     { name: following, ...middle, runs: runs.length },
     `${blocksPerSecond} blocks/s, ${blocksPerServerCpuSecond} per server CPU-second, over ${blocks} of which ${eventBlocks} have events`,
   )
+}
+
+async function measureAuditing() {
+  const measured = await measureAudits(Number(values.creators), Number(values.runs))
+  printLine({ name: 'audits', ...measured, runs: Number(values.runs) }, auditsText(measured))
 }
 
 /** Gas of the hub's own settlements; it does not depend on the machine. */

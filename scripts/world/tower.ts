@@ -3,11 +3,8 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Address } from 'viem'
-import { createWalletClient, http } from 'viem'
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
-import { hardhat } from 'viem/chains'
-import { hubAccountAbi } from '#protocol/abi.ts'
+import { setClaimer } from './admin.ts'
 import type { Part } from './process.ts'
 import { startPart } from './process.ts'
 import type { World } from './world.ts'
@@ -25,7 +22,7 @@ export type LocalTower = {
   /** What it says about itself. */
   health(): Promise<{ looks: number; due: number }>
   /** Starts it again on its store and port, after it was stopped or killed. */
-  restart(): Promise<void>
+  restart(changes?: NodeJS.ProcessEnv): Promise<void>
 }
 
 const script = fileURLToPath(new URL('../../server/tower/main.ts', import.meta.url))
@@ -37,7 +34,7 @@ export async function startTower(
   onLine: (line: string) => void = () => undefined,
 ): Promise<LocalTower> {
   const claimerKey = generatePrivateKey()
-  await makeClaimer(world, privateKeyToAccount(claimerKey).address)
+  await setClaimer(world, privateKeyToAccount(claimerKey).address, true)
   const secret = randomBytes(32).toString('base64url')
   const folder = join(world.folder, 'tower')
   const environment = {
@@ -51,8 +48,8 @@ export async function startTower(
     JANDON_TOWER_PATIENCE_MS: '200',
     ...changes,
   }
-  const start = (port: string) =>
-    startPart('tower', [script], { ...environment, JANDON_TOWER_PORT: port }, onLine)
+  const start = (port: string, changed: NodeJS.ProcessEnv = {}) =>
+    startPart('tower', [script], { ...environment, ...changed, JANDON_TOWER_PORT: port }, onLine)
   const tower: LocalTower = {
     part: await start('0'),
     folder,
@@ -61,27 +58,10 @@ export async function startTower(
       const response = await fetch(new URL('/healthz', tower.part.url))
       return (await response.json()) as { looks: number; due: number }
     },
-    async restart() {
-      tower.part = await start(new URL(tower.part.url).port)
+    async restart(changed = {}) {
+      tower.part = await start(new URL(tower.part.url).port, changed)
     },
   }
   tower.hubSettings.JANDON_TOWER_URL = tower.part.url
   return tower
-}
-
-/** Makes an address a claimer of the hub account, as its admin would, and gives it gas money. */
-async function makeClaimer({ chain, rpcUrl, deployment, fundGas }: World, claimer: Address) {
-  const { hubAccount: address } = deployment
-  const admin = await chain.readContract({ address, abi: hubAccountAbi, functionName: 'admin' })
-  await fundGas(claimer)
-  await chain.impersonateAccount({ address: admin })
-  const wallet = createWalletClient({ account: admin, chain: hardhat, transport: http(rpcUrl) })
-  const hash = await wallet.writeContract({
-    address,
-    abi: hubAccountAbi,
-    functionName: 'setClaimer',
-    args: [claimer, true],
-  })
-  const { status } = await chain.waitForTransactionReceipt({ hash })
-  if (status !== 'success') throw new Error(`${claimer} was not made a claimer`)
 }

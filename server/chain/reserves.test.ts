@@ -10,6 +10,7 @@ import type { ChainFixture, FundedChannel } from '../testing/chain.ts'
 import { claimCall, fundChannel, openChain, signTip } from '../testing/chain.ts'
 import type { Disk } from '../testing/disk.ts'
 import { heldDoor, openDisk, withDoor } from '../testing/disk.ts'
+import { createReserves } from './reserves.ts'
 
 describe('createReserves, on a real chain', function () {
   this.timeout(60_000)
@@ -119,6 +120,50 @@ describe('createReserves, on a real chain', function () {
         },
       }
     }
+  })
+
+  it('names the token, the accounts and the contract beside both sums (R14)', async () => {
+    const { vault } = chain.deployment
+    await off('vault', 1n, async () => {
+      await books.reserves.check()
+      const right = books.book('vault') - 1n
+      const where = `account vault against vault ${vault}`
+      await assert.rejects(
+        tip(),
+        isUnequal(
+          `in the vault, not credited of ${chain.token}: ${right + 1n} in the books, ${right} in truth (${where})`,
+        ),
+      )
+    })
+  })
+
+  it('does not let a slow check that found no difference speak over a newer one that did (R14)', async () => {
+    const { client, deployment } = chain
+    const held: (() => void)[] = []
+    let isSlow = true
+    const slow = new Proxy(client, {
+      get(target, name) {
+        if (name !== 'readContract') return Reflect.get(target, name, target)
+        return async (...args: Parameters<typeof target.readContract>) => {
+          if (isSlow) await new Promise<void>((resolve) => held.push(resolve))
+          return target.readContract(...args)
+        }
+      },
+    })
+    const { channels, balances, follower } = books
+    const reserves = createReserves({
+      ...{ chain: slow, deployment, channels, balances },
+      ...{ block: follower.taken, hashOf: follower.hashOf },
+    })
+    const first = reserves.check()
+    isSlow = false
+    await off('fees', 1n, async () => {
+      assert.equal((await reserves.check()).verdict, 'unequal')
+      for (const go of held) go()
+      assert.equal((await first).verdict, 'equal')
+      assert.equal(reserves.newest().verdict, 'unequal')
+      assert.throws(() => reserves.assertEqual(), isUnequal('owed'))
+    })
   })
 
   it('says unknown when the chain does not answer, and lets equal books go on (R14)', async () => {

@@ -11,8 +11,14 @@ import { balanceOf } from '../ledger/entry.ts'
 import type { Deployment } from './deployment.ts'
 import { channelsContracts } from './deployment.ts'
 
-/** Both sides of one line of the equality, in base units. */
-export type ReserveLine = { token: Address; line: string; books: bigint; truth: bigint }
+/** Both sides of one line of the equality, in base units. `where` names the ledger accounts and what they are held against. */
+export type ReserveLine = {
+  token: Address
+  line: string
+  where: string
+  books: bigint
+  truth: bigint
+}
 
 /** `unknown` means that the chain could not be asked, not that anything is wrong. */
 export type ReserveReport =
@@ -23,12 +29,29 @@ export type ReserveReport =
       lines: ReserveLine[]
       /** Tips beyond what their channels hold: the chain took a deposit back, or a withdrawal was finalised. */
       uncovered: { token: Address; amount: bigint }[]
+      /** What the vault owes for each token: credited and not paid out. */
+      credited: { token: Address; amount: bigint }[]
     }
+
+/** The books' side at one moment, to be held against the chain at the block that they go up to. */
+export type Captured = {
+  at: bigint
+  books: readonly Omit<ReserveLine, 'truth'>[]
+  unclaimed: ReadonlyMap<Address, bigint>
+  uncovered: { token: Address; amount: bigint }[]
+}
+
+/** What the chain says of one token at a block. */
+type Seen = { token: Address; unallocated: bigint; unsettled: bigint; credited: bigint }
 
 export type Reserves = {
   /** Asks the chain now and remembers the verdict. */
   check(): Promise<ReserveReport>
   newest(): ReserveReport
+  /** What the books say now; reads nothing. */
+  capture(): Captured
+  /** Asks the chain about what was captured, and remembers nothing. */
+  compare(captured: Captured): Promise<ReserveReport>
   /** @throws HubError `reserves_unequal` from a check that found a difference to one that finds none. */
   assertEqual(): void
 }
@@ -53,29 +76,56 @@ export function createReserves({
   let report: ReserveReport = { verdict: 'unknown', reason: 'not checked yet' }
   /** The newest check that came to a verdict: a chain that cannot be asked makes nothing equal again. */
   let decided: ReserveReport = report
+  /** How many checks began, and which of them is heard last: one that was slow must not speak over a newer one. */
+  const turns = { begun: 0, reported: 0, decided: 0 }
 
   return {
     async check() {
-      report = await compare()
-      if (report.verdict !== 'unknown') decided = report
-      return report
+      turns.begun += 1
+      const turn = turns.begun
+      const found = await compare(capture())
+      if (turn > turns.reported) {
+        turns.reported = turn
+        report = found
+      }
+      if (found.verdict !== 'unknown' && turn > turns.decided) {
+        turns.decided = turn
+        decided = found
+      }
+      return found
     },
     newest: () => report,
+    capture,
+    compare,
     assertEqual() {
       if (decided.verdict !== 'unequal') return
       const [wrong] = decided.lines.filter(({ books, truth }) => books !== truth)
-      const detail = wrong
-        ? `${wrong.line} of ${wrong.token}: ${wrong.books} in the books, ${wrong.truth} in truth`
-        : ''
-      throw new HubError('reserves_unequal', detail)
+      throw new HubError('reserves_unequal', wrong ? describe(wrong) : '')
     },
   }
 
-  async function compare(): Promise<ReserveReport> {
+  function capture(): Captured {
+    const unclaimed = new Map(
+      deployment.tokens.map(({ address }): [Address, bigint] => [address, unclaimedOf(address)]),
+    )
+    const books = deployment.tokens.flatMap(({ address }) => booksOf(address))
+    return { at: block(), books, unclaimed, uncovered: uncovered() }
+  }
+
+  /** At the block of the books, whatever was booked since: the chain remembers its own past. */
+  async function compare({ at, books, unclaimed, ...rest }: Captured): Promise<ReserveReport> {
     try {
-      const { at, lines } = await readLines()
-      const equal = lines.every(({ books, truth }) => books === truth)
-      return { verdict: equal ? 'equal' : 'unequal', block: at, lines, uncovered: uncovered() }
+      const seen = await Promise.all(deployment.tokens.map(({ address }) => readToken(address, at)))
+      const truths = new Map(
+        seen.map((one) => [one.token, truthsOf(one, unclaimed.get(one.token) ?? 0n)]),
+      )
+      const lines = books.map((line) => ({
+        ...line,
+        truth: truths.get(line.token)?.[line.line] ?? 0n,
+      }))
+      const credited = seen.map(({ token, credited: amount }) => ({ token, amount }))
+      const equal = lines.every((line) => line.books === line.truth)
+      return { verdict: equal ? 'equal' : 'unequal', block: at, lines, credited, ...rest }
     } catch (cause) {
       return { verdict: 'unknown', reason: cause instanceof Error ? cause.message : String(cause) }
     }
@@ -88,18 +138,14 @@ export function createReserves({
     })
   }
 
-  /** Both sides at the block up to which the books go; read again when they went on meanwhile. */
-  async function readLines() {
-    for (;;) {
-      const at = block()
-      const onChain = await Promise.all(
-        deployment.tokens.map(({ address }) => readToken(address, at)),
-      )
-      if (block() === at) return { at, lines: onChain.flatMap(linesOf) }
-    }
+  function unclaimedOf(token: Address): bigint {
+    let sum = 0n
+    for (const { config, charged, totalClaimed } of channels.all())
+      if (config.token === token) sum += charged - totalClaimed
+    return sum
   }
 
-  async function readToken(token: Address, blockNumber: bigint) {
+  async function readToken(token: Address, blockNumber: bigint): Promise<Seen> {
     const { vault } = deployment
     const blockHash = hashOf(blockNumber)
     const at = blockHash ? { blockHash, requireCanonical: true } : { blockNumber }
@@ -129,38 +175,62 @@ export function createReserves({
       ),
     ])
     const unsettled = receivers.reduce((sum, [claimed, settled]) => sum + claimed - settled, 0n)
-    return { token, unallocated: held - owed, unsettled }
+    return { token, unallocated: held - owed, unsettled, credited: owed }
   }
 
-  function linesOf(seen: {
-    token: Address
-    unallocated: bigint
-    unsettled: bigint
-  }): ReserveLine[] {
-    const { token } = seen
+  function booksOf(token: Address): Omit<ReserveLine, 'truth'>[] {
     const book = (account: string) => balanceOf(balances, account, token)
-    const mine = [...channels.all()].filter(({ config }) => config.token === token)
-    const unclaimed = mine.reduce(
-      (sum, { charged, totalClaimed }) => sum + charged - totalClaimed,
-      0n,
-    )
-    const recipients = [...balances].reduce(
-      (sum, [key, amount]) => (isRecipient(key, token) ? sum + amount : sum),
-      0n,
-    )
-    const owed = -(recipients + book(accounts.fees) + book(accounts.suspense))
+    let recipients = 0n
+    for (const [key, amount] of balances) if (isRecipient(key, token)) recipients += amount
+    const { claimed, notClaimed, notCredited, owed } = lineNames
+    const contracts = channelsContracts(deployment).join(' and ')
     return [
-      { token, line: 'charged, not claimed', books: book(accounts.channels), truth: unclaimed },
-      { token, line: 'claimed, not settled', books: book(accounts.claimed), truth: seen.unsettled },
       {
         token,
-        line: 'in the vault, not credited',
-        books: book(accounts.vault),
-        truth: seen.unallocated,
+        line: notClaimed,
+        where: `account ${accounts.channels} against the hub’s channels`,
+        books: book(accounts.channels),
       },
-      { token, line: 'owed', books: owed, truth: unclaimed + seen.unsettled + seen.unallocated },
+      {
+        token,
+        line: claimed,
+        where: `account ${accounts.claimed} against channels contract ${contracts}`,
+        books: book(accounts.claimed),
+      },
+      {
+        token,
+        line: notCredited,
+        where: `account ${accounts.vault} against vault ${deployment.vault}`,
+        books: book(accounts.vault),
+      },
+      {
+        token,
+        line: owed,
+        where: `accounts of creators, ${accounts.fees} and ${accounts.suspense} against all of these`,
+        books: -(recipients + book(accounts.fees) + book(accounts.suspense)),
+      },
     ]
   }
+}
+
+const lineNames = {
+  notClaimed: 'charged, not claimed',
+  claimed: 'claimed, not settled',
+  notCredited: 'in the vault, not credited',
+  owed: 'owed',
+} as const
+
+function truthsOf({ unsettled, unallocated }: Seen, unclaimed: bigint): { [line: string]: bigint } {
+  return {
+    [lineNames.notClaimed]: unclaimed,
+    [lineNames.claimed]: unsettled,
+    [lineNames.notCredited]: unallocated,
+    [lineNames.owed]: unclaimed + unsettled + unallocated,
+  }
+}
+
+function describe({ line, token, where, books, truth }: ReserveLine): string {
+  return `${line} of ${token}: ${books} in the books, ${truth} in truth (${where})`
 }
 
 /** A creator's account, or what a restore found credited to somebody for tips that the books lost. */

@@ -33,12 +33,16 @@ export type Outcome = {
   blockNumber: bigint
 }
 
-const openRows = table<Sent>('transaction-open')
-const endedRows = table<Sent & { outcome: Outcome }>('transaction')
+export const openRows = table<Sent>('transaction-open')
+export const endedRows = table<Sent & { outcome: Outcome }>('transaction')
 /** Nonces by hash, of every attempt. */
-const nonceByHash = table<number>('transaction-hash')
+export const nonceByHash = table<number>('transaction-hash')
 /** Nonces taken over from the chain: the next one after them. */
-const takenOver = table<number>('transaction-nonce')
+export const takenOver = table<number>('transaction-nonce')
+
+/** What a former operator key sent: its name, which is its first hash, and how it ended. By every hash. */
+export type Former = { first: Hex; outcome: Outcome }
+export const formerRows = table<Former>('transaction-former')
 
 export type SentBook = {
   /** Reads what is on disk, once. To be awaited before the others but those that take a hash. */
@@ -66,6 +70,8 @@ export type SentBook = {
   /** What waits for its end: how many, how often they were replaced, and since when the oldest waits, Unix milliseconds. */
   waiting(): { count: number; replacements: number; since: number | undefined }
   nonceOf(hash: Hex): number | undefined
+  /** What a former operator key sent from this data directory. */
+  former(hash: Hex): Former | undefined
   outcomeOf(nonce: number): Outcome | undefined
   firstHash(hash: Hex): Hex | undefined
 }
@@ -111,11 +117,12 @@ export function createSentBook({ db, log }: { db: Database; log: GroupLog }): Se
       return { count: open.size, replacements, since: inOrder()[0]?.attempts[0].at }
     },
     nonceOf: (hash) => nonceByHash.get(db, hash),
+    former: (hash) => formerRows.get(db, hash),
     outcomeOf: (nonce) =>
       open.has(nonce) ? undefined : endedRows.get(db, sortable(nonce))?.outcome,
     firstHash(hash) {
       const nonce = nonceByHash.get(db, hash)
-      if (nonce === undefined) return undefined
+      if (nonce === undefined) return formerRows.get(db, hash)?.first
       const key = sortable(nonce)
       return (openRows.get(db, key) ?? endedRows.get(db, key))?.attempts[0].hash
     },

@@ -103,6 +103,8 @@ export function createTransactions(deps: TransactionDeps): Transactions {
     sender: address,
     send: (call, rowsWith = () => []) => inLine(() => sendNow(call, rowsWith)),
     async mined(hash) {
+      const former = book.former(hash)
+      if (former) return former.outcome
       const nonce = nonceOf(hash)
       for (;;) {
         stopping.signal.throwIfAborted()
@@ -114,9 +116,9 @@ export function createTransactions(deps: TransactionDeps): Transactions {
     },
     async cancel(hash) {
       await book.load()
-      await upkeep.cancel(nonceOf(hash))
+      if (!book.former(hash)) await upkeep.cancel(nonceOf(hash))
     },
-    isOurs: (hash) => book.nonceOf(hash) !== undefined,
+    isOurs: (hash) => book.nonceOf(hash) !== undefined || book.former(hash) !== undefined,
     firstHash: book.firstHash,
     reversal({ transaction }) {
       const nonce = book.nonceOf(transaction)

@@ -19,6 +19,7 @@ export type Creators = {
   /** @throws HubError `unknown_handle` */
   byHandle(handle: string): CreatorView
   byAccount(account: Address): CreatorView | undefined
+  all(): Iterable<CreatorView>
   /** Registers a creator; the same registration again is the same answer. */
   register(creator: CreatorView & { signature: Hex }): Promise<CreatorView>
 }
@@ -49,6 +50,7 @@ export async function loadCreators({
       return creator
     },
     byAccount: (account) => accounts.get(account),
+    all: () => accounts.values(),
     async register({ signature, ...creator }) {
       assertHandle(creator.handle)
       if (isSame(handles.get(creator.handle), creator)) return stored(creator)

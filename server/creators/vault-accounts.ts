@@ -12,6 +12,8 @@ const rows = table<VaultAccount>('vault-account')
 
 export type VaultAccounts = {
   get(token: Address, account: Address): VaultAccount
+  /** Everybody who was ever credited, as token/account. Totals are replaced, never changed. */
+  all(): Iterable<[place: string, totals: VaultAccount]>
   /** Takes over new totals, which never fall; the row must be committed in the same tick. */
   raise(place: { token: Address; account: Address }, totals: Partial<VaultAccount>): Row
   /** Goes back to the totals before a block that the chain took back; the row must be committed in the same tick. */
@@ -24,6 +26,7 @@ export async function loadVaultAccounts(db: Database): Promise<VaultAccounts> {
     accounts.get(`${token}/${account}`) ?? { credited: 0n, paid: 0n }
   return {
     get,
+    all: () => accounts.entries(),
     raise({ token, account }, totals) {
       const before = get(token, account)
       const after = {

@@ -16,10 +16,11 @@ import { tipTo } from '#protocol/tip.ts'
 import { channelView, isPayerSide } from '../channels/registry.ts'
 import type { Hub } from '../hub.ts'
 import { payoutView } from '../payouts/payout.ts'
+import { auditRoutes } from './audit-routes.ts'
 import { checkShape, readBody } from './json-body.ts'
 import { asRefusal, refuse } from './problem.ts'
 import { recoveryRoutes } from './recovery-routes.ts'
-import { answer, hashParameter, operator, pageOf, route } from './route.ts'
+import { answer, assertOwner, hashParameter, operator, ownCreator, pageOf, route } from './route.ts'
 import { sendPieces } from './send.ts'
 import { createTipsRoute, isTipsRequest } from './tips-route.ts'
 import { webhookRoutes } from './webhook-routes.ts'
@@ -55,6 +56,7 @@ function createApp(
   payerRoutes(app, hub)
   creatorRoutes(app, hub)
   webhookRoutes(app, hub)
+  auditRoutes(app, hub)
   operatorRoutes(app, hub)
   recoveryRoutes(app, hub)
   app.use(refuseUnknownRoute)
@@ -274,19 +276,6 @@ function memberChannel(hub: Hub, address: Hex, id: Hex) {
   if (!isPayerSide(channel, address))
     throw new HubError('not_yours', `channel ${id} is not one of ${address}`)
   return channel
-}
-
-function ownCreator(hub: Hub, request: Request) {
-  const name = checkShape(request.params['handle'], handle)
-  const address = hub.sessions.addressOf(request)
-  const creator = hub.creators.byHandle(name)
-  assertOwner(address, creator.account)
-  return creator
-}
-
-function assertOwner(address: Hex, owner: Hex) {
-  if (address !== owner)
-    throw new HubError('not_yours', `this belongs to ${owner}, the session is of ${address}`)
 }
 
 const refuseUnknownRoute: RequestHandler = (request) => {

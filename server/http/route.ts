@@ -4,7 +4,7 @@ import type { Express, Request, RequestHandler, Response } from 'express'
 import type { Hex } from 'viem'
 import { z } from 'zod'
 import { HubError } from '#protocol/errors.ts'
-import { hash } from '#protocol/messages/wire.ts'
+import { handle, hash } from '#protocol/messages/wire.ts'
 import type { Hub } from '../hub.ts'
 import { checkShape } from './json-body.ts'
 import { pageSize } from './limits.ts'
@@ -58,4 +58,21 @@ export function hashParameter(request: Request, name: string): Hex {
 export function pageOf(request: Request): { limit: number; cursor: string | undefined } {
   const { limit, cursor } = checkShape(request.query, page)
   return { limit, cursor }
+}
+
+/** The creator of the path, who must be the session's. */
+export function ownCreator(
+  { creators, sessions }: Pick<Hub, 'creators' | 'sessions'>,
+  request: Request,
+) {
+  const name = checkShape(request.params['handle'], handle)
+  const address = sessions.addressOf(request)
+  const creator = creators.byHandle(name)
+  assertOwner(address, creator.account)
+  return creator
+}
+
+export function assertOwner(address: Hex, owner: Hex) {
+  if (address !== owner)
+    throw new HubError('not_yours', `this belongs to ${owner}, the session is of ${address}`)
 }

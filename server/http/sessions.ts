@@ -38,6 +38,8 @@ export type Sessions = {
   addressOfToken(token: string): Address
   /** Whether the session with an id is still one. */
   isLive(id: string): boolean
+  /** Whether the token is the operator's. @throws HubError `session_required` when there is none */
+  isOperator(request: IncomingMessage): boolean
   /** @throws HubError `operator_required` */
   assertOperator(request: IncomingMessage): void
 }
@@ -92,11 +94,16 @@ export function createSessions({
     idOfToken: hashOf,
     addressOfToken,
     isLive: (id) => sessionOf(id) !== undefined,
+    isOperator,
     assertOperator(request) {
-      const given = Buffer.from(hashOf(bearerOf(request)))
-      if (timingSafeEqual(given, Buffer.from(operatorHash))) return
+      if (isOperator(request)) return
       throw new HubError('operator_required', 'this is not the operator’s token')
     },
+  }
+
+  function isOperator(request: IncomingMessage): boolean {
+    const given = Buffer.from(hashOf(bearerOf(request)))
+    return timingSafeEqual(given, Buffer.from(operatorHash))
   }
 
   function addressOf(request: IncomingMessage): Address {

@@ -6,7 +6,7 @@ import { smaller } from '#protocol/amount.ts'
 import { HubError } from '#protocol/errors.ts'
 import type { SyncAnswer, SyncRequest } from '#protocol/messages/restore.ts'
 import { packTips } from '#protocol/packed-tips.ts'
-import type { HubIdentity } from '#protocol/receipt.ts'
+import type { FormerSigner, HubIdentity } from '#protocol/receipt.ts'
 import { receiptFault } from '#protocol/receipt.ts'
 import {
   basketId,
@@ -57,6 +57,7 @@ export type SyncDeps = {
   separatorOf: (contract: Address) => Hex
   hub: HubIdentity
   receiptSigner: Address
+  formerSigners: readonly FormerSigner[]
   feeAccount: Address
   assertOpen: () => void
 }

@@ -10,8 +10,8 @@ import type { Database, Readable, Row } from './table.ts'
 import { table } from './table.ts'
 
 /**
- * What a data directory belongs to. It never changes; opening it as another hub is refused. The operator is part of it because
- * the nonces of stored transactions are that key's, the receipt signer because stored receipts are proved by that key.
+ * What a data directory belongs to; opening it as another hub is refused. The operator is part of it because the nonces of stored
+ * transactions are that key's, the receipt signer because stored receipts are proved by that key: `jandon key rotate` changes them.
  */
 export type Ownership = {
   format: number
@@ -85,6 +85,11 @@ export function readOwnership(db: Readable): Ownership | undefined {
   return ownership.get(db, 'owner')
 }
 
+/** The row that says whom the rows belong to. */
+export function ownershipRow(owner: Ownership): Row {
+  return ownership.put('owner', owner)
+}
+
 /** In what two owners differ first, in words that name both; `undefined` when they are the same. */
 export function ownershipFault(found: Ownership, wanted: Partial<Ownership>): string | undefined {
   const field = ownershipFields.find(
@@ -115,9 +120,12 @@ async function write(db: Database, rows: readonly Row[], options: { sync: boolea
 
 async function claimOwnership(db: Database, wanted: Ownership, directory: string) {
   const found = readOwnership(db)
-  if (!found) return writeSynced(db, [ownership.put('owner', wanted)])
+  if (!found) return writeSynced(db, [ownershipRow(wanted)])
   const fault = ownershipFault(found, wanted)
   if (fault === undefined) return
   await db.close()
-  throw new Error(`data directory ${directory} ${fault}; use another directory`)
+  const { operator, receiptSigner } = found
+  const isOfKeys = ownershipFault(found, { ...wanted, operator, receiptSigner }) === undefined
+  const next = isOfKeys ? ', or give it the new key with jandon key rotate' : ''
+  throw new Error(`data directory ${directory} ${fault}; use another directory${next}`)
 }

@@ -110,6 +110,24 @@ describe('createGroupLog', () => {
       assert.deepEqual(told, [1n])
     })
 
+    it('tells a change when its group is sealed: memory then holds what groups up to it hold (R31)', async () => {
+      const { door, isHolding, letGo } = heldDoor()
+      const { log, balances } = await openLog(withDoor(disk.db, door))
+      const seen: { group: bigint; held: bigint }[] = []
+      const sealed = (group: bigint) => seen.push({ group, held: balanceOf(balances, 'a', 'KRW') })
+      const first = [
+        log.commit({ entries: [entryOf('1', 1n)] }),
+        log.commit({ sealed }),
+        log.commit({ entries: [entryOf('2', 2n)] }),
+      ]
+      while (!isHolding()) await settleTurns()
+      const later = log.commit({ entries: [entryOf('3', 4n)], sealed })
+      assert.deepEqual(seen, [{ group: 1n, held: 3n }])
+      letGo()
+      await Promise.all([...first, later])
+      assert.deepEqual(seen.slice(1), [{ group: 2n, held: 7n }])
+    })
+
     it('chains the groups: each header holds the hash of the one before (I7)', async () => {
       const { log } = await openLog(disk.db)
       const headers: GroupHeader[] = []

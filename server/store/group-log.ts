@@ -20,6 +20,8 @@ import {
   groupTips,
   newestGroup,
 } from './group-rows.ts'
+import type { GroupTicks } from './group-ticks.ts'
+import { newTicks } from './group-ticks.ts'
 import { journalHash } from './journal-hash.ts'
 import type { LateRow, LateRows } from './late-rows.ts'
 import { hashLeaves } from './leaves.ts'
@@ -43,6 +45,8 @@ export type Change = {
   entries?: readonly Entry[]
   events?: readonly EventDraft[]
   rowsAt?: (place: { group: bigint; firstIndex: number }) => readonly Row[]
+  /** Told, before its group is written, when that takes nothing more: memory is then what groups up to it hold. Must not throw. */
+  sealed?: (group: bigint) => void
 }
 
 /** A group that is on disk: the row of its tips, if it has any, with their salts and the levels of the tree over them. */
@@ -91,14 +95,6 @@ type Waiting = {
   change: Change
   firstIndex: number
   done: (committed: Committed) => void
-  failed: (error: HubError) => void
-}
-
-/** The newest ticks of each stream in a group, and who waits for them. */
-type GroupTicks = {
-  newest: Map<number, StreamTicks>
-  written: Promise<void>
-  done: () => void
   failed: (error: HubError) => void
 }
 
@@ -232,6 +228,7 @@ export function createGroupLog({
       const group = open
       before = sizeOf(group)
       open = newGroup(group.number + 1n)
+      for (const { change } of group.waiting) change.sealed?.(group.number)
       await writeGroup(group)
     }
     writing = undefined
@@ -370,19 +367,6 @@ function ticksRow({ number, ticks }: OpenGroup): StoredRow[] {
   if (!ticks) return []
   const { newest } = ticks
   return [groupTicks.row(sortable(number), encodeTicks(newest.values(), newest.size))]
-}
-
-function newTicks(): GroupTicks {
-  let settle: Pick<GroupTicks, 'done' | 'failed'> | undefined
-  const written = new Promise<void>((done, failed) => {
-    settle = { done, failed }
-  })
-  return {
-    newest: new Map(),
-    written,
-    done: () => settle?.done(),
-    failed: (error) => settle?.failed(error),
-  }
 }
 
 /** How many wait for a group: changes, and streams that ticked. */

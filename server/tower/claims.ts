@@ -50,7 +50,7 @@ export function createTowerClaims(deps: TowerClaimDeps): TowerClaims {
     async step({ nonce, now: time, baseFee, due }) {
       const [first] = due
       if (!first) return undefined
-      const before = store.attempt(nonce)
+      const before = store.attempt(account.address, nonce)
       if (before && now() - before.at < patienceMs) return undefined
       const limit = feeLimit(feeTerms, first.finalizeAfter - time)
       const fees = nextFees({ baseFee, limit, before })
@@ -61,7 +61,7 @@ export function createTowerClaims(deps: TowerClaimDeps): TowerClaims {
       const call = { to: hubAccount, data, gas: gas + gas / 5n, nonce, chainId, ...fees }
       const raw = await account.signTransaction({ ...call, type: 'eip1559' })
       const hash = keccak256(raw)
-      await store.keepAttempt({ nonce, hash, raw, at: now(), ...fees })
+      await store.keepAttempt(account.address, { nonce, hash, raw, at: now(), ...fees })
       await broadcast(raw)
       return { hash, nonce, channels, maxFeePerGas: fees.maxFeePerGas }
     },
@@ -69,7 +69,7 @@ export function createTowerClaims(deps: TowerClaimDeps): TowerClaims {
 
   /** A node may have forgotten it. */
   async function sendAgain(attempt: Attempt): Promise<undefined> {
-    await store.keepAttempt({ ...attempt, at: now() })
+    await store.keepAttempt(account.address, { ...attempt, at: now() })
     await broadcast(attempt.raw)
   }
 

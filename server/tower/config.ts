@@ -1,11 +1,18 @@
 // The only reader of a tower's environment.
 
+import type { Hex } from 'viem'
 import { parseUnits } from 'viem'
 import { z } from 'zod'
 import { hash } from '#protocol/messages/wire.ts'
 import { endpointSettings } from '../chain/connect.ts'
 import type { Deployment } from '../chain/deployment.ts'
 import { readDeployment } from '../chain/deployment.ts'
+import {
+  keyFaults,
+  keystoreFile,
+  passphraseSetting,
+  requireKeySetting,
+} from '../keys/key-settings.ts'
 
 const whole = (fallback: number, maximum: number, minimum = 0) =>
   z.coerce.number().int().min(minimum).max(maximum).default(fallback)
@@ -22,7 +29,11 @@ const environment = z.object({
   JANDON_TOWER_TOKEN: towerToken.describe('the secret that hub and tower share'),
   ...endpointSettings,
   JANDON_DEPLOYMENT: z.string().describe('the file that deploying the contracts wrote'),
-  JANDON_CLAIMER_KEY: hash.describe('the private key of a claimer of the hub account; pays gas'),
+  JANDON_CLAIMER_KEY: hash
+    .optional()
+    .describe('the private key of a claimer of the hub account, which pays gas; or'),
+  JANDON_CLAIMER_KEYSTORE: keystoreFile.describe('a keystore file of version 3 that holds it'),
+  ...passphraseSetting,
   JANDON_TOWER_POLL_MS: whole(4_000, 60_000, 10).describe('pause between looks at the chain, ms'),
   JANDON_TOWER_MARGIN_S: whole(43_200, 2_592_000, 120).describe(
     'claims begin this long before a withdrawal can be finalised, seconds',
@@ -45,19 +56,24 @@ const environment = z.object({
     .describe('what a gas may cost from half of the margin on'),
 })
 
-export type TowerConfig = z.output<typeof environment> & { deployment: Deployment }
+export type TowerConfig = Omit<z.output<typeof environment>, 'JANDON_CLAIMER_KEY'> & {
+  JANDON_CLAIMER_KEY: Hex
+  deployment: Deployment
+}
 
 /** @throws Error that names every setting that is missing or wrong, and what it is for */
 export async function readTowerConfig(env: NodeJS.ProcessEnv): Promise<TowerConfig> {
   const parsed = environment.safeParse(env)
-  if (!parsed.success) {
-    const lines = parsed.error.issues.map(
+  const faults = keyFaults(env, ['claimer'])
+  if (!parsed.success || faults.length > 0) {
+    const lines = (parsed.error?.issues ?? []).map(
       ({ path, message }) => `  ${String(path[0])}: ${message} (${meaning(String(path[0]))})`,
     )
-    throw new Error(`the configuration is not complete:\n${lines.join('\n')}`)
+    throw new Error(`the configuration is not complete:\n${[...lines, ...faults].join('\n')}`)
   }
   const deployment = await readDeployment(parsed.data.JANDON_DEPLOYMENT)
-  return { ...parsed.data, deployment }
+  const JANDON_CLAIMER_KEY = await requireKeySetting(env, 'claimer')
+  return { ...parsed.data, JANDON_CLAIMER_KEY, deployment }
 }
 
 /** The settings with what they are for, for `--help`. */

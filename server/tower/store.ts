@@ -3,6 +3,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Address, Hex } from 'viem'
+import { lowerCase } from '#protocol/signature.ts'
 import { levelFolder, openLevel, writeSynced } from '../store/database.ts'
 import type { Database } from '../store/table.ts'
 import { sortable, table } from '../store/table.ts'
@@ -60,13 +61,18 @@ export async function openTowerStore(
       const found = await channelRows.list(db, range)
       return found.map(({ key, value }) => ({ channelId: key as Hex, row: value }))
     },
-    /** The newest attempt under a nonce. */
-    attempt: (nonce: number): Attempt | undefined => attemptRows.get(db, sortable(nonce)),
+    /** The newest attempt under a nonce of a claimer: another claimer counts its own. */
+    attempt: (claimer: Address, nonce: number): Attempt | undefined =>
+      attemptRows.get(db, attemptKey(claimer, nonce)),
     /** Keeps an attempt, in the place of the one before under its nonce. On disk before it leaves (R12). */
-    keepAttempt: (attempt: Attempt) =>
-      writeSynced(db, [attemptRows.put(sortable(attempt.nonce), attempt)]),
+    keepAttempt: (claimer: Address, attempt: Attempt) =>
+      writeSynced(db, [attemptRows.put(attemptKey(claimer, attempt.nonce), attempt)]),
     close: () => db.close(),
   }
+}
+
+function attemptKey(claimer: Address, nonce: number): string {
+  return `${lowerCase(claimer)}/${sortable(nonce)}`
 }
 
 async function takeNow(db: Database, rows: readonly NamedRow[]): Promise<Hex[]> {

@@ -63,7 +63,7 @@ describe('a data directory', function () {
       await assert.rejects(
         start({ [name]: randomHash() }),
         new RegExp(
-          `is of ${field} 0x[0-9a-f]{40}, this hub of 0x[0-9a-f]{40}; use another directory`,
+          `is of ${field} 0x[0-9a-f]{40}, this hub of 0x[0-9a-f]{40}; use another directory, or give it the new key with jandon key rotate`,
         ),
       )
       await hub.world.restartHub()

@@ -11,7 +11,7 @@ import { openHub } from '../support/hub.ts'
 import { newCreator, randomHash, signIn } from '../support/paper.ts'
 import { openSocket } from '../support/socket.ts'
 
-type Scope = 'anyone' | 'session' | 'operator'
+type Scope = 'anyone' | 'session' | 'session-or-operator' | 'operator'
 
 const id = randomHash()
 const hook = { url: 'https://example.com/hook' }
@@ -34,6 +34,9 @@ const table: { [route: string]: { scope: Scope; body?: object } } = {
   'GET /v1/creators/:handle/amounts': { scope: 'session' },
   'GET /v1/creators/:handle/tips': { scope: 'session' },
   'POST /v1/creators/:handle/credits': { scope: 'session' },
+  'GET /v1/creators/:handle/proof': { scope: 'session-or-operator' },
+  'GET /v1/audits': { scope: 'anyone' },
+  'POST /v1/audits': { scope: 'operator' },
   'POST /v1/sessions/nonces': { scope: 'anyone' },
   'POST /v1/sessions': { scope: 'anyone' },
   'DELETE /v1/sessions': { scope: 'session' },
@@ -88,6 +91,10 @@ const doors: { [scope in Scope]: { [caller: string]: ErrorCode | undefined } } =
     nobody: 'session_required',
     'a token that was given back': 'session_required',
     'the operator': 'session_required',
+  },
+  'session-or-operator': {
+    nobody: 'session_required',
+    'a token that was given back': 'session_required',
   },
   operator: {
     nobody: 'session_required',
