@@ -9,6 +9,7 @@ import {
   hashTypedData,
   hexToBytes,
   keccak256,
+  numberToBytes,
 } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { concatBytes, keccakBytes } from './keccak.ts'
@@ -180,15 +181,16 @@ describe('merkleLevels', () => {
     const levels = [concatBytes([a, b, c]), concatBytes([node(a, b), c]), node(node(a, b), c)]
     assert.deepEqual(merkleLevels(concatBytes([a, b, c])), levels)
   })
-  it('has the root of the largest-power-of-two split for 1 to 40 leaves', () => {
+  it('has the root of the largest-power-of-two split for 1 to 40 leaves, and for very many', () => {
     const rootOf = (nodes: readonly Uint8Array[]): Uint8Array => {
       const [only = new Uint8Array()] = nodes
       if (nodes.length < 2) return only
       const half = 2 ** Math.floor(Math.log2(nodes.length - 1))
       return node(rootOf(nodes.slice(0, half)), rootOf(nodes.slice(half)))
     }
-    for (let count = 1; count <= 40; count += 1) {
-      const nodes = Array.from({ length: count }, (_, at) => leaf(at))
+    const counts = [...Array.from({ length: 40 }, (_, at) => at + 1), 511, 512, 513, 514, 1_025]
+    for (const count of counts) {
+      const nodes = Array.from({ length: count }, (_, at) => keccakBytes(numberToBytes(at)))
       assert.deepEqual(merkleLevels(concatBytes(nodes)).at(-1), rootOf(nodes))
     }
   })
