@@ -24,6 +24,10 @@ const baskets = fc.array(tip, { minLength: 1, maxLength: 20 })
 const sample: Tip = { to: `0x${'c1'.repeat(32)}`, amount: 50_000n, ref: `0x${'c2'.repeat(32)}` }
 
 describe('tipsHash', () => {
+  it('of no tips is the hash of nothing', () => {
+    assert.equal(tipsHash([]), keccak256('0x'))
+  })
+
   holds('is the hash of the concatenated tip hashes', baskets, (tips) => {
     const types = { Tip: tipVoucherTypes.Tip }
     const structs = tips.map((data) => hashStruct({ types, primaryType: 'Tip', data }))

@@ -30,7 +30,7 @@ import { sortable } from './table.ts'
 import type { StreamTicks } from './tick-codec.ts'
 import { encodeTicks } from './tick-codec.ts'
 import type { BasketDraft, OpenRow, PlacedBasket, ReadRow, StoredTip } from './tip-codec.ts'
-import { decodeTips, openRow } from './tip-codec.ts'
+import { decodeTips, openRow, saltBytes, unpackTipsOf } from './tip-codec.ts'
 import type { TipIndex } from './tip-index.ts'
 
 /**
@@ -323,7 +323,9 @@ export function readCommitted(
 /** The tips of a change with their proofs: not everybody wants them, and not as paths. */
 export function committedTips({ group, firstIndex, count }: Committed): BasketReceipt['tips'] {
   const { header, row, levels } = group
-  const tips = row ? decodeTips(row.bytes, header.number, { first: firstIndex, count }) : []
+  const salts = group.salts.subarray(firstIndex * saltBytes)
+  const range = { group: header.number, first: firstIndex, count, salts }
+  const tips = row ? unpackTipsOf(row, range) : []
   return tips.map(({ leaf }) => ({
     leaf,
     path: merklePath(levels, leaf.index).map((node) => bytesToHex(node)),

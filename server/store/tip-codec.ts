@@ -183,10 +183,17 @@ export function readRow(row: Uint8Array, group: bigint): ReadRow {
 export function decodeTips(row: Uint8Array, group: bigint, range?: TipRange): StoredTip[] {
   const read = readRow(row, group)
   const { first, count } = range ?? { first: 0, count: read.count }
-  const salts = saltsOf(read.secret, { first, count })
+  return unpackTipsOf(read, { group, first, count, salts: saltsOf(read.secret, { first, count }) })
+}
+
+/** As {@link decodeTips}, of a row that was read already; `salts` are those of the tips asked for. */
+export function unpackTipsOf(
+  row: ReadRow,
+  { group, first, count, salts }: TipRange & { group: bigint; salts: Uint8Array },
+): StoredTip[] {
   return Array.from({ length: count }, (_, at) => {
     const salt = readHex(salts, at * saltBytes, (at + 1) * saltBytes)
-    return tipOf(read, { group, index: first + at, salt })
+    return tipOf(row, { group, index: first + at, salt })
   })
 }
 
