@@ -58,6 +58,13 @@ describe('createBatch', () => {
       }
     })
   }
+  it('refuses more messages than fit, and hashes rightly afterwards', () => {
+    const batch = createBatch({ length: 1, most: 2 })
+    assert.throws(() => batch.hash(3), RangeError)
+    batch.hash(0)
+    assert.equal(keccak(Uint8Array.of(7)), keccak256(Uint8Array.of(7)))
+  })
+
   it('refuses what does not fit in the memory', () => {
     assert.throws(() => createBatch({ length: 1_000, most: 1_000 }), RangeError)
   })

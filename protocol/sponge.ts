@@ -52,6 +52,7 @@ export function createBatch({ length, most }: { length: number; most: number }):
     most,
     messageAt: (index) => messages + index * stride,
     hash(count) {
+      if (count > most) throw new RangeError(`${count} messages, ${most} fit`)
       // The code counts down after each message, so it must not be asked for none.
       if (count > 0) sponge.hash(zeroState, messages, blocks, count, digests)
     },
