@@ -4,6 +4,7 @@ import { bytesToHex } from 'viem'
 import { merkleLevels } from '#protocol/merkle.ts'
 import type { GroupHeader } from '#protocol/receipt.ts'
 import { headerHash, zeroHash } from '#protocol/receipt.ts'
+import { lowerCase } from '#protocol/signature.ts'
 import type { Balances, Entry } from '../ledger/entry.ts'
 import { addLeg, balanceKey } from '../ledger/entry.ts'
 import type { GroupHead, StoredGroup } from './group-rows.ts'
@@ -128,7 +129,8 @@ function readGroup(db: Database, { number, hash }: GroupHead): StoredGroup {
   const stored = readable(number, 'its header', () => groups.get(db, sortable(number)))
   if (!stored) throw damaged(number, 'its header is missing')
   const found = readable(number, 'its header', () => headerHash(stored.header))
-  if (found !== hash) throw damaged(number, 'its header is not the one that was committed')
+  if (found !== lowerCase(hash))
+    throw damaged(number, 'its header is not the one that was committed')
   return stored
 }
 

@@ -16,6 +16,7 @@ import { viewOf } from './channels.ts'
 import type { Answer, Fields } from './http.ts'
 import { assertAnswer } from './http.ts'
 import type { HubFixture } from './hub.ts'
+import { eventually } from './hub.ts'
 import { randomHash, signBasket } from './paper.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -80,8 +81,12 @@ export async function restoreStatus({ world, call }: HubFixture): Promise<Restor
   return restoreView.parse(assertAnswer(answer, 200))
 }
 
+/** Asks again while a settlement that policy has sent is not booked. */
 export function reconcile({ world, call }: HubFixture, body: object = {}): Promise<Answer> {
-  return call({ path: '/v1/restore/reconcile', token: world.operatorToken, body })
+  return eventually(
+    () => call({ path: '/v1/restore/reconcile', token: world.operatorToken, body }),
+    ({ text: said }) => !/is booked to block|are not booked yet/.test(said),
+  )
 }
 
 /** Sends tips and keeps what proves them, as a client would. */
