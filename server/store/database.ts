@@ -62,13 +62,24 @@ export const levelFolder = 'level'
 export const unfinishedFolder = 'level.partial'
 
 /**
+ * Rows are hashes and signatures, which do not compress. Their keys are spread over the whole key space, so each table that is
+ * written meets all the others: fewer and larger ones are merged less often (docs/performance.md).
+ */
+const levelOptions = {
+  valueEncoding: 'view',
+  compression: false,
+  writeBufferSize: 16 * 1024 * 1024,
+  maxFileSize: 8 * 1024 * 1024,
+} as const
+
+/**
  * Opens the rows themselves, whoever they belong to.
  *
  * @throws Error when another process holds them, or their log is damaged.
  */
 export async function openLevel(path: string): Promise<Database> {
   await assertLogIntact(path)
-  const db: Database = new Level<string, Uint8Array>(path, { valueEncoding: 'view' })
+  const db: Database = new Level<string, Uint8Array>(path, levelOptions)
   try {
     await db.open()
   } catch (cause) {

@@ -88,7 +88,7 @@ export type GroupLog = {
 
 /** After a group of so many changes, the next waits so long for so many more, in milliseconds. */
 const busyGroup = 16
-const longestFillMs = 12
+const longestFillMs = 6
 const fullGroup = 256
 
 type Waiting = {
