@@ -5,7 +5,7 @@ import { randomInt } from 'node:crypto'
 import { createRandom } from './random.ts'
 import { surviveKills } from './webhooks/kills.ts'
 
-const seed = randomInt(1_000_000_000)
+const seed = Number(process.env['JANDON_SEED'] ?? randomInt(1_000_000_000))
 
 describe(`webhooks under torture, seed ${seed}`, function () {
   this.timeout(120_000)
